@@ -1,0 +1,94 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+)
+
+// Classify says why a dial of addr failed with err. It knows the errors of
+// package net on every system that Go supports, contexts, host names that do
+// not exist, and a proxy that cannot be reached. An error with a method
+// Local() bool that returns true is ReasonProxy, unless it is known more
+// exactly: a dialer marks so what is this host's fault and not the address's.
+func Classify(addr net.Addr, err error) Reason {
+	var r Reason
+	if errors.As(err, &r) {
+		return r
+	}
+	if proxied(addr, err) {
+		return ReasonProxy
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		if r := classifyErrno(errno); r != ReasonNone {
+			return r
+		}
+	}
+	var local interface{ Local() bool }
+	if errors.As(err, &local) && local.Local() {
+		return ReasonProxy
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return ReasonUnresolved
+	}
+	var timeout interface{ Timeout() bool }
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &timeout) && timeout.Timeout() {
+		return ReasonTimedOut
+	}
+	return ReasonFailed
+}
+
+// proxied reports whether err is the failure to reach something other than
+// addr: a dialer that was asked for one IP address, and could not connect to
+// another, goes through a proxy.
+func proxied(addr net.Addr, err error) bool {
+	var op *net.OpError
+	for e := err; errors.As(e, &op); e = op.Err {
+		if op.Op != "dial" || op.Addr == nil || addr == nil {
+			continue
+		}
+		asked, err1 := netip.ParseAddrPort(addr.String())
+		dialed, err2 := netip.ParseAddrPort(op.Addr.String())
+		if err1 == nil && err2 == nil && asked != dialed {
+			return true
+		}
+	}
+	return false
+}
+
+// networkOf names the network of an address: "ip4" or "ip6", or what the
+// address calls it.
+func networkOf(addr net.Addr) string {
+	ip, ok := ipOf(addr)
+	switch {
+	case !ok:
+		return addr.Network()
+	case ip.Is4():
+		return "ip4"
+	default:
+		return "ip6"
+	}
+}
+
+// ipOf returns the IP address of addr, IPv4-mapped ones as IPv4 and without
+// their zone.
+func ipOf(addr net.Addr) (netip.Addr, bool) {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		ip := tcp.AddrPort().Addr()
+		return ip.Unmap().WithZone(""), ip.IsValid()
+	}
+	text := addr.String()
+	if ap, err := netip.ParseAddrPort(text); err == nil {
+		return ap.Addr().Unmap().WithZone(""), true
+	}
+	if ip, err := netip.ParseAddr(text); err == nil {
+		return ip.Unmap().WithZone(""), true
+	}
+	return netip.Addr{}, false
+}

@@ -1,0 +1,192 @@
+package connmgr
+
+import (
+	"container/list"
+	"math"
+	"time"
+)
+
+const (
+	// outageAfter is how many dials in a row must fail for local reasons before
+	// their network is taken to be down.
+	outageAfter = 3
+
+	// maxProbeInterval caps the wait between two probes of a network that is
+	// down, which doubles from RetryDuration: about 85 dials in the first hour.
+	maxProbeInterval = 45 * time.Second
+
+	// resumeStagger separates the requests that are resumed when a network is
+	// back: 50 dials a second.
+	resumeStagger = 20 * time.Millisecond
+)
+
+// network is what is known of one network, as Config.Network names them. The
+// manager's lock guards it.
+type network struct {
+	name     string
+	fails    int    // local failures in a row
+	lastHost string // whom the last of them was about
+
+	down     bool
+	since    time.Duration // when it went down
+	interval time.Duration // between probes
+	probeAt  time.Duration // the next one
+	probe    *pending      // the one in flight
+	parked   list.List     // of *pending, waiting for the network
+}
+
+// networkFor returns what is known of p's network. The lock must be held.
+func (cm *ConnManager) networkFor(p *pending) *network {
+	if p.net == nil {
+		p.net = cm.networkNamed(cm.cfg.Network(p.c.Addr))
+	}
+	return p.net
+}
+
+func (cm *ConnManager) networkNamed(name string) *network {
+	n := cm.networks[name]
+	if n == nil {
+		n = &network{name: name}
+		cm.networks[name] = n
+	}
+	return n
+}
+
+// allDown reports whether no network is known that is not down. The lock must be
+// held.
+func (cm *ConnManager) allDown() bool {
+	if cm.downCount == 0 {
+		return false
+	}
+	return cm.downCount == len(cm.networks)
+}
+
+// mayDial reports whether a dial in the network may begin: it is up, or a probe
+// is due. The lock must be held.
+func (n *network) mayDial(now time.Duration) bool {
+	return !n.down || n.probe == nil && n.probeAt <= now
+}
+
+// answer records how a dial in the network ended, for the network's sake. began
+// is when the dial did. The lock must be held.
+func (cm *ConnManager) answer(p *pending, reason Reason, began time.Duration) {
+	n := cm.networkFor(p)
+	probe := n.probe == p
+	if probe {
+		n.probe = nil
+	}
+	switch {
+	case !reason.Local():
+		// A dial from before the outage proves the network only if it worked.
+		if n.down && (reason == ReasonNone || began >= n.since) {
+			cm.networkUp(n)
+		}
+		n.fails = 0
+	case n.down:
+		if probe {
+			n.interval = min(2*n.interval, maxProbeInterval)
+			n.probeAt = cm.since() + n.interval
+		}
+	default:
+		// One host that has no route is its own trouble. More are ours.
+		host := p.c.Addr.String()
+		if reason == ReasonNoRoute && n.fails > 0 && n.lastHost == host {
+			return
+		}
+		n.fails++
+		n.lastHost = host
+		if n.fails >= outageAfter {
+			cm.networkDown(n, reason)
+		}
+	}
+}
+
+func (cm *ConnManager) networkDown(n *network, reason Reason) {
+	n.down = true
+	n.since = cm.since()
+	n.interval = min(cm.cfg.RetryDuration, maxProbeInterval)
+	n.probeAt = n.since + n.interval
+	cm.downCount++
+	cm.emit(Event{Type: EventNetworkDown, Reason: reason, Network: n.name})
+}
+
+// networkUp resumes what waits for the network, staggered. The lock must be
+// held.
+func (cm *ConnManager) networkUp(n *network) {
+	n.down, n.probe, n.fails = false, nil, 0
+	cm.downCount--
+	cm.auto.rate = 1
+	cm.auto.failures = 0
+	cm.emit(Event{Type: EventNetworkUp, Network: n.name})
+	for i := 0; n.parked.Len() > 0; i++ {
+		p := n.parked.Front().Value.(*pending)
+		cm.unlist(p)
+		cm.retryIn(p, time.Duration(i)*resumeStagger)
+	}
+	cm.fill()
+}
+
+// probe begins the probes that are due. The lock must be held.
+func (cm *ConnManager) probe(now time.Duration) {
+	for _, n := range cm.networks {
+		if !n.down || !n.mayDial(now) {
+			continue
+		}
+		if front := n.parked.Front(); front != nil {
+			cm.begin(front.Value.(*pending))
+			continue
+		}
+		// Nobody waits: an automatic dial is the probe, if one is wanted and
+		// nothing better can be dialed. Else there is nothing to find out.
+		n.probeAt = now + n.interval
+		if cm.allDown() && cm.cfg.GetNewAddress != nil && cm.auto.choosing == 0 && cm.autoState().wanted() > 0 {
+			n.probeAt = now
+			cm.choose()
+		}
+	}
+}
+
+// nextProbe returns when the next probe is due. The lock must be held.
+func (cm *ConnManager) nextProbe() time.Duration {
+	at := time.Duration(math.MaxInt64)
+	if cm.downCount == 0 {
+		return at
+	}
+	for _, n := range cm.networks {
+		if n.down && n.probe == nil && cm.auto.choosing == 0 {
+			at = min(at, n.probeAt)
+		}
+	}
+	return at
+}
+
+// NetworkChanged tells the manager that our own network is different now: a link
+// came up, an address or a route changed, the machine woke from sleep, or the
+// proxy is back. Everything that waits because of a failure of our own is
+// retried, staggered, and automatic dials begin afresh. It may be called at any
+// time; if nothing was waiting it does nothing.
+func (cm *ConnManager) NetworkChanged() {
+	cm.mu.Lock()
+	defer cm.mu.Unlock()
+	if cm.phase != phaseRunning {
+		return
+	}
+	cm.auto.failures = 0
+	cm.auto.rate = 1
+	cm.auto.pauses = nil
+	i := 0
+	for _, c := range cm.reqs {
+		if p := c.pend; p != nil && p.where == whereTimer && p.reason.Local() {
+			cm.stopTimer(p.timer)
+			cm.retryIn(p, time.Duration(i)*resumeStagger)
+			i++
+		}
+	}
+	for _, n := range cm.networks {
+		if n.down {
+			cm.networkUp(n)
+		}
+		n.fails = 0
+	}
+	cm.fill()
+}
