@@ -170,9 +170,10 @@ func (cm *ConnManager) chooseAddress() (*pending, attempt) {
 			err = ReasonNoAddress
 		}
 		cm.mu.Lock()
-		if cm.phase == phaseStopped || cm.autoState().room() <= 0 {
+		if cm.phase == phaseStopped || cm.autoState().room() <= 0 || !cm.mayChoose() {
 			cm.auto.choosing--
 			cm.done(busyDials)
+			cm.rearm()
 			cm.mu.Unlock()
 			return nil, attempt{}
 		}

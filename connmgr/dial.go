@@ -144,7 +144,6 @@ func (cm *ConnManager) dialNow(p *pending) attempt {
 	case cm.cfg.DialContext == nil && timeout > 0:
 		p.timer = cm.after(timeout, func() {
 			if p.seq == a.seq {
-				cm.undial(p)
 				cm.failed(p, context.DeadlineExceeded)
 			}
 		})
@@ -204,7 +203,6 @@ func (cm *ConnManager) attempt(p *pending, a attempt, own bool) error {
 	if p.seq != a.seq {
 		err = p.failure("connect")
 	} else if err != nil {
-		cm.undial(p)
 		err = cm.failed(p, err)
 	} else if p.c.automatic && cm.autoState().room() <= 0 {
 		cm.end(p.c, ConnCanceled, ReasonSurplus, nil)
@@ -221,11 +219,13 @@ func (cm *ConnManager) attempt(p *pending, a attempt, own bool) error {
 		}
 		return nil
 	}
+	cm.mu.Unlock()
+	if conn != nil {
+		conn.Close() // before the dial counts as ended
+	}
+	cm.mu.Lock()
 	cm.done(busyDials)
 	cm.mu.Unlock()
-	if err != nil && conn != nil {
-		conn.Close()
-	}
 	return err
 }
 

@@ -61,15 +61,30 @@ func (cm *ConnManager) allDown() bool {
 	return cm.downCount == len(cm.networks)
 }
 
+// mayChoose reports whether there is a network that an automatic dial could use.
+// The lock must be held.
+func (cm *ConnManager) mayChoose() bool {
+	if !cm.allDown() {
+		return true
+	}
+	now := cm.since()
+	for _, n := range cm.networks {
+		if n.mayDial(now) {
+			return true
+		}
+	}
+	return false
+}
+
 // mayDial reports whether a dial in the network may begin: it is up, or a probe
 // is due. The lock must be held.
 func (n *network) mayDial(now time.Duration) bool {
 	return !n.down || n.probe == nil && n.probeAt <= now
 }
 
-// answer records how a dial in the network ended, for the network's sake. began
-// is when the dial did. The lock must be held.
-func (cm *ConnManager) answer(p *pending, reason Reason, began time.Duration) {
+// answer records how the dial of p ended, for its network's sake. The lock must
+// be held.
+func (cm *ConnManager) answer(p *pending, reason Reason) {
 	n := cm.networkFor(p)
 	probe := n.probe == p
 	if probe {
@@ -78,7 +93,7 @@ func (cm *ConnManager) answer(p *pending, reason Reason, began time.Duration) {
 	switch {
 	case !reason.Local():
 		// A dial from before the outage proves the network only if it worked.
-		if n.down && (reason == ReasonNone || began >= n.since) {
+		if n.down && (reason == ReasonNone || p.began >= n.since) {
 			cm.networkUp(n)
 		}
 		n.fails = 0
@@ -86,6 +101,7 @@ func (cm *ConnManager) answer(p *pending, reason Reason, began time.Duration) {
 		if probe {
 			n.interval = min(2*n.interval, maxProbeInterval)
 			n.probeAt = cm.since() + n.interval
+			cm.rearm()
 		}
 	default:
 		// One host that has no route is its own trouble. More are ours.
@@ -108,6 +124,7 @@ func (cm *ConnManager) networkDown(n *network, reason Reason) {
 	n.probeAt = n.since + n.interval
 	cm.downCount++
 	cm.emit(Event{Type: EventNetworkDown, Reason: reason, Network: n.name})
+	cm.rearm()
 }
 
 // networkUp resumes what waits for the network, staggered. The lock must be

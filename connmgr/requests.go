@@ -189,7 +189,7 @@ func (cm *ConnManager) register(c *ConnReq) *pending {
 // run runCalls. The lock must be held.
 func (cm *ConnManager) established(p *pending, conn net.Conn) bool {
 	c := p.c
-	cm.answer(p, ReasonNone, p.began)
+	cm.answer(p, ReasonNone)
 	cm.undial(p)
 	p.where = whereGone
 	c.pend = nil
@@ -236,22 +236,29 @@ func (cm *ConnManager) failed(p *pending, err error) error {
 	return cm.fail(p, reason, err)
 }
 
+// fail is failed for a reason that is known. The lock must be held.
 func (cm *ConnManager) fail(p *pending, reason Reason, err error) error {
 	c := p.c
 	p.reason, p.err = reason, err
 	slow := c.pos == posSlow
 	c.setState(ConnFailing)
-	cm.place(c, posWaiting)
 	cm.tell(c, Event{Type: EventFailed, Reason: reason, Err: err})
-	if reason != ReasonNetworkDown {
-		cm.answer(p, reason, p.began)
+	if p.where == whereDialing {
+		cm.answer(p, reason)
+		cm.undial(p)
 	}
+	cm.place(c, posWaiting)
 	failure := p.failure("dial")
 	if c.Permanent {
-		if !reason.Local() {
+		switch {
+		case reason.Local() && p.net.down:
+			cm.wait(p, ReasonNetworkDown)
+		case !reason.Local():
 			c.retries++
+			fallthrough
+		default:
+			cm.retry(p)
 		}
-		cm.retry(p)
 		return failure
 	}
 	cm.forget(c)
