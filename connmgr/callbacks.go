@@ -12,13 +12,17 @@ type calls struct {
 }
 
 // call puts f behind the callbacks of c, and reports whether the caller must see
-// to it that runCalls runs. The lock must be held.
+// to it that runCalls runs. If f is nil, the caller makes a call of its own first.
+// The lock must be held.
 func (cm *ConnManager) call(c *ConnReq, f func()) bool {
 	if c.calls != nil {
 		c.calls.queue = append(c.calls.queue, f)
 		return false
 	}
-	c.calls = &calls{queue: []func(){f}}
+	c.calls = &calls{}
+	if f != nil {
+		c.calls.queue = append(c.calls.queue, f)
+	}
 	cm.busy[busyCallbacks]++
 	return true
 }

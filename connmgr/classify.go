@@ -65,6 +65,12 @@ func proxied(addr net.Addr, err error) bool {
 // networkOf names the network of an address: "ip4" or "ip6", or what the
 // address calls it.
 func networkOf(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok { // the usual case, without netip
+		if tcp.IP.To4() != nil {
+			return "ip4"
+		}
+		return "ip6"
+	}
 	ip, ok := ipOf(addr)
 	switch {
 	case !ok:

@@ -65,11 +65,11 @@ func (l *badListener) Close() error {
 func TestDefect01AcceptErrorDoesNotSpin(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		l := newBadListener(w, &net.OpError{Op: "accept", Err: syscall.EMFILE})
-		accepted := 0
+		var accepted atomic.Int64
 		cm := w.manager(Config{
 			TargetOutbound: TargetNone,
 			Listeners:      []net.Listener{l},
-			OnAccept:       func(c net.Conn) { accepted++; c.Close() },
+			OnAccept:       func(c net.Conn) { accepted.Add(1); c.Close() },
 		})
 		cm.Start()
 		time.Sleep(10 * time.Minute)
@@ -84,7 +84,7 @@ func TestDefect01AcceptErrorDoesNotSpin(t *testing.T) {
 		l.conns <- w.conn(addrN(1))
 		time.Sleep(maxAcceptPause)
 		synctest.Wait()
-		if accepted != 1 {
+		if accepted.Load() != 1 {
 			t.Error("nothing is accepted after the descriptors came back")
 		}
 	})
@@ -184,9 +184,9 @@ func TestDefect03StopLeavesNothing(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				release := make(chan struct{})
-				block := false
+				var block atomic.Bool
 				w.answer = func(ctx context.Context, _ net.Addr) error {
-					if !block {
+					if !block.Load() {
 						return nil
 					}
 					select {
@@ -197,15 +197,15 @@ func TestDefect03StopLeavesNothing(t *testing.T) {
 					}
 				}
 				cfg := Config{TargetOutbound: 50, GetNewAddress: addresses()}
-				disconnected := 0
-				cfg.OnDisconnection = func(*ConnReq) { disconnected++ }
+				var disconnected atomic.Int64
+				cfg.OnDisconnection = func(*ConnReq) { disconnected.Add(1) }
 				if kind == "Dial" {
 					cfg.Dial = w.oldDial
 				}
 				cm := w.manager(cfg)
 				cm.Start()
 				synctest.Wait()
-				block = true
+				block.Store(true)
 				for i := range 100 {
 					go cm.Connect(&ConnReq{Addr: addrN(1000 + i), Permanent: true})
 				}
@@ -225,8 +225,8 @@ func TestDefect03StopLeavesNothing(t *testing.T) {
 				if n := w.open.Load(); n != 0 {
 					t.Errorf("%d connections open after Wait, want 0", n)
 				}
-				if disconnected != 0 {
-					t.Errorf("%d calls of OnDisconnection by Stop, want none", disconnected)
+				if n := disconnected.Load(); n != 0 {
+					t.Errorf("%d calls of OnDisconnection by Stop, want none", n)
 				}
 			})
 		})
@@ -285,6 +285,13 @@ func TestDefect03NoTimersAfterStop(t *testing.T) {
 
 func TestDefect04PermanentSurvivesTwoDisconnects(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
+		var hangs atomic.Bool
+		w.answer = func(ctx context.Context, a net.Addr) error {
+			if hangs.Load() {
+				return hang(ctx, a)
+			}
+			return nil
+		}
 		cm := w.manager(Config{})
 		cm.Start()
 		c := &ConnReq{Addr: someAddr, Permanent: true}
@@ -302,11 +309,11 @@ func TestDefect04PermanentSurvivesTwoDisconnects(t *testing.T) {
 		}
 
 		// Nor is it lost by a Disconnect while it is dialed.
-		w.answer = hang
+		hangs.Store(true)
 		cm.Disconnect(c.ID())
 		time.Sleep(time.Minute)
 		cm.Disconnect(c.ID())
-		w.answer = nil
+		hangs.Store(false)
 		time.Sleep(time.Minute)
 		if c.State() != ConnEstablished {
 			t.Errorf("state %v, want established", c.State())
@@ -450,17 +457,17 @@ func TestDefect07RemoveAbortsTheDial(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				dialing := 0
+				var dialing atomic.Int64
 				w.answer = func(ctx context.Context, a net.Addr) error {
-					dialing++
-					defer func() { dialing-- }()
+					dialing.Add(1)
+					defer dialing.Add(-1)
 					return hang(ctx, a)
 				}
 				cm := w.manager(Config{})
 				cm.Start()
 				c := &ConnReq{Addr: someAddr}
-				var err error
-				go func() { err = cm.ConnectContext(t.Context(), c) }()
+				result := make(chan error, 1)
+				go func() { result <- cm.ConnectContext(t.Context(), c) }()
 				synctest.Wait()
 				began := time.Now()
 				end(cm, c.ID())
@@ -468,11 +475,11 @@ func TestDefect07RemoveAbortsTheDial(t *testing.T) {
 					t.Errorf("state %v, want canceled", c.State())
 				}
 				synctest.Wait()
-				if dialing != 0 || time.Since(began) != 0 {
-					t.Errorf("%d dials go on after %v", dialing, time.Since(began))
+				if dialing.Load() != 0 || time.Since(began) != 0 {
+					t.Errorf("%d dials go on after %v", dialing.Load(), time.Since(began))
 				}
 				var e *Error
-				if !errors.As(err, &e) || e.ID != c.ID() {
+				if err := <-result; !errors.As(err, &e) || e.ID != c.ID() {
 					t.Errorf("Connect returned %v", err)
 				}
 			})
@@ -643,8 +650,8 @@ func TestDefect12FullHouseSlowsDown(t *testing.T) {
 
 func TestDefect12TargetChangesWhileRunning(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		disconnected := 0
-		cm := w.manager(Config{GetNewAddress: addresses(), OnDisconnection: func(*ConnReq) { disconnected++ }})
+		var disconnected atomic.Int64
+		cm := w.manager(Config{GetNewAddress: addresses(), OnDisconnection: func(*ConnReq) { disconnected.Add(1) }})
 		cm.Start()
 		for _, target := range []uint32{8, 20, 3, 0, 5} {
 			l := cm.Limits()
@@ -655,8 +662,8 @@ func TestDefect12TargetChangesWhileRunning(t *testing.T) {
 				t.Errorf("%d connections, target %d", n, target)
 			}
 		}
-		if disconnected != 20 {
-			t.Errorf("%d disconnections, want 20", disconnected)
+		if n := disconnected.Load(); n != 20 {
+			t.Errorf("%d disconnections, want 20", n)
 		}
 	})
 }
@@ -878,6 +885,14 @@ func TestDefect20Errors(t *testing.T) {
 
 func TestDefect20EndedRequestConnectsAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
+		var hangs atomic.Bool
+		hangs.Store(true)
+		w.answer = func(ctx context.Context, a net.Addr) error {
+			if a != someAddr && hangs.Load() {
+				return hang(ctx, a)
+			}
+			return nil
+		}
 		cm := w.manager(Config{})
 		cm.Start()
 		c := &ConnReq{Addr: someAddr}
@@ -893,12 +908,11 @@ func TestDefect20EndedRequestConnectsAgain(t *testing.T) {
 		if c.State() != ConnEstablished || c.ID() == first || w.open.Load() != 1 {
 			t.Errorf("%v is %v, was reqid %d, %d open", c, c.State(), first, w.open.Load())
 		}
-		w.answer = hang
 		d := &ConnReq{Addr: addrN(1)}
 		go cm.Connect(d)
 		synctest.Wait()
 		cm.Remove(d.ID())
-		w.answer = nil
+		hangs.Store(false)
 		if err := cm.ConnectContext(t.Context(), d); err != nil { // btcd: ignored
 			t.Error(err)
 		}

@@ -33,16 +33,18 @@ type pending struct {
 	timer *time.Timer   // the next retry; or the time-out of a dial without context
 	at    time.Duration // when the next retry is
 	net   *network
-	list  *list.List // whereParked, whereQueued
-	elem  *list.Element
+	elem  *list.Element // whereParked, whereQueued: its place there
+	turn  *turn         // Connect waits for it
 
 	reason Reason // of the last failure, or of the end
 	err    error
+}
 
-	// Connect runs the first attempt in its caller's goroutine. If it has to
-	// wait, it waits for turn; first is what it is to do then.
-	turn  chan struct{}
-	first attempt
+// turn is what a Connect waits for that cannot dial at once. Connect runs the
+// first attempt in its caller's goroutine.
+type turn struct {
+	came  chan struct{} // closed when the turn came, or never will
+	first attempt       // to be made then, if its context is not nil
 }
 
 // attempt is one dial of a pending request.
@@ -54,7 +56,7 @@ type attempt struct {
 // obstacle says why p may not be dialed now, or ReasonNone. The lock must be
 // held.
 func (cm *ConnManager) obstacle(p *pending) Reason {
-	if !cm.networkFor(p).mayDial(cm.since()) {
+	if !cm.mayDial(cm.networkFor(p)) {
 		return ReasonNetworkDown
 	}
 	if most := cm.lim.MaxPending; most > 0 && cm.dials >= most && !p.c.automatic {
@@ -78,8 +80,8 @@ func (cm *ConnManager) begin(p *pending) {
 	}
 	a := cm.dialNow(p)
 	if p.turn != nil {
-		p.first = a
-		cm.wakeTurn(p)
+		p.turn.first = a
+		p.wake()
 		return
 	}
 	go cm.attempt(p, a, true)
@@ -88,34 +90,45 @@ func (cm *ConnManager) begin(p *pending) {
 // wait puts p where it waits for the obstacle to go away. Only permanent
 // requests wait for a network. The lock must be held.
 func (cm *ConnManager) wait(p *pending, reason Reason) {
-	to := &cm.queue
-	p.where = whereQueued
-	if reason == ReasonNetworkDown {
-		if !p.c.Permanent {
-			cm.fail(p, reason, nil)
-			return
-		}
-		to = &p.net.parked
+	switch {
+	case reason == ReasonMaxPending:
+		p.where = whereQueued
+	case p.c.Permanent:
 		p.where = whereParked
+	default:
+		cm.fail(p, reason, nil)
+		return
 	}
 	cm.place(p.c, posWaiting)
-	p.list, p.elem = to, to.PushBack(p)
+	p.elem = cm.waitList(p).PushBack(p)
 	cm.tell(p.c, Event{Type: EventRetryAt, Reason: reason, Count: int(p.c.retries)})
+	cm.rearm()
+}
+
+// waitList is the list in which p waits, or nil. The lock must be held.
+func (cm *ConnManager) waitList(p *pending) *list.List {
+	switch p.where {
+	case whereQueued:
+		return &cm.queue
+	case whereParked:
+		return &p.net.parked
+	}
+	return nil
 }
 
 // unlist takes p from the list in which it waits, if any. The lock must be held.
 func (cm *ConnManager) unlist(p *pending) {
-	if p.list != nil {
-		p.list.Remove(p.elem)
-		p.list, p.elem = nil, nil
+	if l := cm.waitList(p); l != nil {
+		l.Remove(p.elem)
+		p.elem = nil
 		p.where = whereHeld
 	}
 }
 
-// wakeTurn lets the Connect that waits for p go on. The lock must be held.
-func (cm *ConnManager) wakeTurn(p *pending) {
+// wake lets the Connect that waits for p go on. The lock must be held.
+func (p *pending) wake() {
 	if p.turn != nil {
-		close(p.turn)
+		close(p.turn.came)
 		p.turn = nil
 	}
 }
@@ -140,10 +153,11 @@ func (cm *ConnManager) dialNow(p *pending) attempt {
 	cm.tell(p.c, Event{Type: EventDialing})
 
 	a := attempt{seq: p.seq, ctx: cm.ctx}
+	seq := p.seq // so that a is not moved to the heap
 	switch timeout := cm.cfg.DialTimeout; {
 	case cm.cfg.DialContext == nil && timeout > 0:
 		p.timer = cm.after(timeout, func() {
-			if p.seq == a.seq {
+			if p.seq == seq {
 				cm.failed(p, context.DeadlineExceeded)
 			}
 		})
@@ -213,9 +227,9 @@ func (cm *ConnManager) attempt(p *pending, a attempt, own bool) error {
 		cm.mu.Unlock()
 		switch {
 		case run && own:
-			cm.runCalls(p.c)
+			cm.runFirst(p.c, conn)
 		case run:
-			go cm.runCalls(p.c)
+			go cm.runFirst(p.c, conn)
 		}
 		return nil
 	}
@@ -227,6 +241,12 @@ func (cm *ConnManager) attempt(p *pending, a attempt, own bool) error {
 	cm.done(busyDials)
 	cm.mu.Unlock()
 	return err
+}
+
+// runFirst calls OnConnection, and then what else is to be called for c.
+func (cm *ConnManager) runFirst(c *ConnReq, conn net.Conn) {
+	cm.onConnection(c, conn)
+	cm.runCalls(c)
 }
 
 // failure is the error of a request that failed or was given up.

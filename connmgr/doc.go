@@ -36,7 +36,9 @@ package connmgr
 //	manager.go    New, Start, Stop, Wait, Run, Shutdown
 //	requests.go   Connect, Disconnect, Remove, MarkGood: the life of a request
 //	dial.go       one attempt: who may start, how it ends
-//	auto.go       the automatic connections: how many to dial now (pure), and doing it
+//	auto.go       the automatic connections
+//	wanted.go     how many of them to dial now (pure)
+//	pace.go       what their failures and delays teach, and the clock
 //	backoff.go    how long to wait before a retry (pure)
 //	outage.go     local failures: park, probe, resume
 //	places.go     one connection an address, n a group, limits a class

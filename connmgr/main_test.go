@@ -273,11 +273,11 @@ func (cm *ConnManager) audit() error {
 		return fmt.Errorf("%d dials, counted %d", dials, cm.dials)
 	case queued != cm.queue.Len():
 		return fmt.Errorf("%d queued, counted %d", queued, cm.queue.Len())
-	case !mapsEqual(classes, cm.classes):
+	case cm.classes != nil && !sameCounts(classes, cm.classes):
 		return fmt.Errorf("classes %v, counted %v", classes, cm.classes)
-	case !mapsEqual(groups, cm.places.byGroup):
+	case !sameCounts(groups, cm.places.byGroup):
 		return fmt.Errorf("groups %v, counted %v", groups, cm.places.byGroup)
-	case !mapsEqual(byAddr, cm.places.byAddr):
+	case !sameCounts(byAddr, cm.places.byAddr):
 		return fmt.Errorf("addresses %v, counted %v", byAddr, cm.places.byAddr)
 	case count[posConnected] > int(cm.lim.TargetOutbound):
 		return fmt.Errorf("%d automatic connections, target %d", count[posConnected], cm.lim.TargetOutbound)
@@ -308,12 +308,16 @@ func (cm *ConnManager) audit() error {
 	return nil
 }
 
-func mapsEqual[K comparable](a, b map[K]int) bool {
-	if len(a) != len(b) {
-		return false
-	}
+// sameCounts reports whether two counts are the same, where zero is as good as
+// nothing.
+func sameCounts[K comparable](a, b map[K]int) bool {
 	for k, n := range a {
 		if b[k] != n {
+			return false
+		}
+	}
+	for k, n := range b {
+		if a[k] != n {
 			return false
 		}
 	}

@@ -49,7 +49,7 @@ type ConnManager struct {
 	lastID  uint64
 	reqs    map[uint64]*ConnReq              // the live requests, by id
 	ended   map[uint64]weak.Pointer[ConnReq] // see remember
-	classes map[Class]int                    // live requests of Connect's
+	classes map[Class]int                    // live requests of Connect's; nil if no class has a limit
 	places  places
 
 	dials int       // dials of Connect's requests in flight
@@ -57,7 +57,8 @@ type ConnManager struct {
 
 	auto      auto
 	networks  map[string]*network
-	downCount int // networks that are down
+	lastNet   *network // the one that was looked up last
+	downCount int      // networks that are down
 
 	inbound inbound
 	stream  stream
@@ -86,13 +87,13 @@ func New(cfg *Config) (*ConnManager, error) {
 		rng:       rand.New(c.Rand),
 		reqs:      make(map[uint64]*ConnReq),
 		ended:     make(map[uint64]weak.Pointer[ConnReq]),
-		classes:   make(map[Class]int),
 		places:    newPlaces(&c),
 		networks:  make(map[string]*network),
 		limitSaid: make(map[Reason]time.Time),
 		idle:      make(chan struct{}),
 	}
-	cm.auto.rate = 1
+	cm.auto.restart()
+	cm.countClasses()
 	cm.inbound.byHost = make(map[string]int)
 	cm.inbound.byPrefix = make(map[string]int)
 	cm.inbound.open = make(map[net.Conn]*inboundConn)
@@ -245,6 +246,7 @@ func (cm *ConnManager) Limits() Limits {
 func (cm *ConnManager) SetLimits(l Limits) {
 	cm.mu.Lock()
 	cm.lim = l.clone()
+	cm.countClasses()
 	var conns []net.Conn
 	if excess := -cm.autoState().room(); excess > 0 && cm.phase == phaseRunning {
 		conns = cm.endYoungest(excess)

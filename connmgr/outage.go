@@ -44,11 +44,15 @@ func (cm *ConnManager) networkFor(p *pending) *network {
 }
 
 func (cm *ConnManager) networkNamed(name string) *network {
+	if n := cm.lastNet; n != nil && n.name == name {
+		return n // the usual case, without the map
+	}
 	n := cm.networks[name]
 	if n == nil {
 		n = &network{name: name}
 		cm.networks[name] = n
 	}
+	cm.lastNet = n
 	return n
 }
 
@@ -67,9 +71,8 @@ func (cm *ConnManager) mayChoose() bool {
 	if !cm.allDown() {
 		return true
 	}
-	now := cm.since()
 	for _, n := range cm.networks {
-		if n.mayDial(now) {
+		if cm.mayDial(n) {
 			return true
 		}
 	}
@@ -78,8 +81,8 @@ func (cm *ConnManager) mayChoose() bool {
 
 // mayDial reports whether a dial in the network may begin: it is up, or a probe
 // is due. The lock must be held.
-func (n *network) mayDial(now time.Duration) bool {
-	return !n.down || n.probe == nil && n.probeAt <= now
+func (cm *ConnManager) mayDial(n *network) bool {
+	return !n.down || n.probe == nil && n.probeAt <= cm.since()
 }
 
 // answer records how the dial of p ended, for its network's sake. The lock must
@@ -93,7 +96,7 @@ func (cm *ConnManager) answer(p *pending, reason Reason) {
 	switch {
 	case !reason.Local():
 		// A dial from before the outage proves the network only if it worked.
-		if n.down && (reason == ReasonNone || p.began >= n.since) {
+		if n.down && (reason == ReasonNone || p.began > n.since) {
 			cm.networkUp(n)
 		}
 		n.fails = 0
@@ -132,8 +135,7 @@ func (cm *ConnManager) networkDown(n *network, reason Reason) {
 func (cm *ConnManager) networkUp(n *network) {
 	n.down, n.probe, n.fails = false, nil, 0
 	cm.downCount--
-	cm.auto.rate = 1
-	cm.auto.failures = 0
+	cm.auto.restart()
 	cm.emit(Event{Type: EventNetworkUp, Network: n.name})
 	for i := 0; n.parked.Len() > 0; i++ {
 		p := n.parked.Front().Value.(*pending)
@@ -144,23 +146,25 @@ func (cm *ConnManager) networkUp(n *network) {
 }
 
 // probe begins the probes that are due. The lock must be held.
-func (cm *ConnManager) probe(now time.Duration) {
+func (cm *ConnManager) probe() {
 	for _, n := range cm.networks {
-		if !n.down || !n.mayDial(now) {
+		if !n.down || !cm.mayDial(n) || !cm.probeWanted(n) {
 			continue
 		}
 		if front := n.parked.Front(); front != nil {
 			cm.begin(front.Value.(*pending))
-			continue
-		}
-		// Nobody waits: an automatic dial is the probe, if one is wanted and
-		// nothing better can be dialed. Else there is nothing to find out.
-		n.probeAt = now + n.interval
-		if cm.allDown() && cm.cfg.GetNewAddress != nil && cm.auto.choosing == 0 && cm.autoState().wanted() > 0 {
-			n.probeAt = now
-			cm.choose()
+		} else {
+			cm.choose(1)
 		}
 	}
+}
+
+// probeWanted reports whether there is somebody to probe the network: a request
+// that waits for it, or an automatic dial if nothing better can be dialed. The
+// lock must be held.
+func (cm *ConnManager) probeWanted(n *network) bool {
+	return n.parked.Len() > 0 ||
+		cm.cfg.GetNewAddress != nil && cm.allDown() && cm.auto.choosing == 0 && cm.autoState().wanted() > 0
 }
 
 // nextProbe returns when the next probe is due. The lock must be held.
@@ -170,7 +174,7 @@ func (cm *ConnManager) nextProbe() time.Duration {
 		return at
 	}
 	for _, n := range cm.networks {
-		if n.down && n.probe == nil && cm.auto.choosing == 0 {
+		if n.down && n.probe == nil && cm.probeWanted(n) {
 			at = min(at, n.probeAt)
 		}
 	}
@@ -188,8 +192,7 @@ func (cm *ConnManager) NetworkChanged() {
 	if cm.phase != phaseRunning {
 		return
 	}
-	cm.auto.failures = 0
-	cm.auto.rate = 1
+	cm.auto.restart()
 	cm.auto.pauses = nil
 	i := 0
 	for _, c := range cm.reqs {

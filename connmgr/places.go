@@ -88,3 +88,25 @@ func drop[K comparable](counts map[K]int, key K) {
 		delete(counts, key)
 	}
 }
+
+// countClasses counts the live requests of each class, which is kept up only
+// while a class has a limit. The lock must be held.
+func (cm *ConnManager) countClasses() {
+	cm.classes = nil
+	for _, rule := range cm.lim.Classes {
+		if rule.Max > 0 {
+			cm.classes = make(map[Class]int)
+		}
+	}
+	for _, c := range cm.reqs {
+		cm.countClass(c, 1)
+	}
+}
+
+// countClass adds n, which is 1 or -1, to the count of the class of c. The lock
+// must be held.
+func (cm *ConnManager) countClass(c *ConnReq, n int) {
+	if cm.classes != nil && !c.automatic {
+		cm.classes[c.class()] += n
+	}
+}

@@ -80,10 +80,10 @@ func (cm *ConnManager) ConnectContext(ctx context.Context, c *ConnReq) error {
 		defer stop()
 	}
 	if turn != nil {
-		<-turn
+		<-turn.came
 		var err error
 		cm.mu.Lock()
-		a = p.first
+		a = turn.first
 		if p.seq != a.seq {
 			err = p.failure("connect")
 			if a.ctx != nil {
@@ -99,8 +99,8 @@ func (cm *ConnManager) ConnectContext(ctx context.Context, c *ConnReq) error {
 }
 
 // submit registers a request of the owner's. If it may be dialed at once it
-// returns the attempt to make; else it returns a channel to wait for.
-func (cm *ConnManager) submit(c *ConnReq) (*pending, attempt, chan struct{}, error) {
+// returns the attempt to make; else it returns a turn to wait for.
+func (cm *ConnManager) submit(c *ConnReq) (*pending, attempt, *turn, error) {
 	cm.mu.Lock()
 	defer cm.mu.Unlock()
 	var reason Reason
@@ -128,12 +128,12 @@ func (cm *ConnManager) submit(c *ConnReq) (*pending, attempt, chan struct{}, err
 			return p, cm.dialNow(p), nil, nil
 		}
 	}
-	turn := make(chan struct{})
-	p.turn = turn
+	wait := &turn{came: make(chan struct{})}
+	p.turn = wait
 	if reason != ReasonNone {
 		cm.wait(p, reason)
 	}
-	return p, attempt{}, turn, nil
+	return p, attempt{}, wait, nil
 }
 
 // refuse says why a request for addr may not be taken, or ReasonNone. The lock
@@ -146,7 +146,7 @@ func (cm *ConnManager) refuse(addr net.Addr, class Class, automatic bool) Reason
 	if r := cm.places.refuse(addr, rule, automatic, cm.lim.MaxPerGroup); r != ReasonNone {
 		return r
 	}
-	if automatic && !cm.networkNamed(cm.cfg.Network(addr)).mayDial(cm.since()) {
+	if automatic && !cm.mayDial(cm.networkNamed(cm.cfg.Network(addr))) {
 		return ReasonNetworkDown
 	}
 	return ReasonNone
@@ -179,14 +179,12 @@ func (cm *ConnManager) register(c *ConnReq) *pending {
 	cm.reqs[cm.lastID] = c
 	cm.place(c, posWaiting)
 	cm.places.take(cm.lastID, c.Addr, cm.lim.Classes[c.class()])
-	if !c.automatic {
-		cm.classes[c.class()]++
-	}
+	cm.countClass(c, 1)
 	return p
 }
 
 // established records that p was connected, and reports whether the caller must
-// run runCalls. The lock must be held.
+// call onConnection and then runCalls. The lock must be held.
 func (cm *ConnManager) established(p *pending, conn net.Conn) bool {
 	c := p.c
 	cm.answer(p, ReasonNone)
@@ -200,7 +198,7 @@ func (cm *ConnManager) established(p *pending, conn net.Conn) bool {
 	cm.place(c, posConnected)
 	cm.tell(c, Event{Type: EventConnected})
 	if c.automatic {
-		cm.auto.answered(true)
+		cm.auto.succeeded(c.up - p.began)
 		cm.auto.newest = c
 		if cm.autoState().room() == 0 {
 			cm.endSurplus()
@@ -209,7 +207,14 @@ func (cm *ConnManager) established(p *pending, conn net.Conn) bool {
 	if cm.cfg.OnConnection == nil {
 		return false
 	}
-	return cm.call(c, func() { cm.guard(func() { cm.cfg.OnConnection(c, conn) }) })
+	if c.calls != nil { // callbacks of an earlier connection are not through
+		return cm.call(c, func() { cm.onConnection(c, conn) })
+	}
+	return cm.call(c, nil)
+}
+
+func (cm *ConnManager) onConnection(c *ConnReq, conn net.Conn) {
+	cm.guard(func() { cm.cfg.OnConnection(c, conn) })
 }
 
 // endSurplus gives up the automatic dials that nobody waits for any more. The
@@ -267,10 +272,14 @@ func (cm *ConnManager) fail(p *pending, reason Reason, err error) error {
 		cm.remember(c)
 		return failure
 	}
-	if !reason.Local() && !slow {
-		cm.auto.answered(false)
-	}
-	if !cm.networkFor(p).down {
+	switch {
+	case slow && reason == ReasonTimedOut:
+		// Others took its place long ago.
+		cm.auto.unanswered++
+	case !cm.networkFor(p).down:
+		if !reason.Local() && !slow {
+			cm.auto.answered(false)
+		}
 		cm.autoFailed()
 	}
 	cm.fill()
@@ -478,14 +487,12 @@ func (cm *ConnManager) forget(c *ConnReq) {
 		p.seq++
 		p.where = whereGone
 		c.pend = nil
-		cm.wakeTurn(p)
+		p.wake()
 	}
 	delete(cm.reqs, id)
 	cm.place(c, posNone)
 	cm.places.release(id)
-	if !c.automatic {
-		drop(cm.classes, c.class())
-	}
+	cm.countClass(c, -1)
 	c.conn = nil
 }
 

@@ -1,0 +1,527 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestNewNeedsADialer(t *testing.T) {
+	if _, err := New(&Config{}); !errors.Is(err, ErrDialNil) {
+		t.Errorf("New without a dialer: %v", err)
+	}
+}
+
+func TestConnectBeforeStartWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		cm := w.manager(Config{})
+		one, two := &ConnReq{Addr: addrN(1)}, &ConnReq{Addr: addrN(2), Permanent: true}
+		var returned atomic.Int64
+		for _, c := range []*ConnReq{one, two} {
+			go func() { cm.Connect(c); returned.Add(1) }()
+		}
+		synctest.Wait()
+		if one.ID() == 0 || two.ID() == 0 || returned.Load() != 0 || w.dials.Load() != 0 {
+			t.Errorf("before Start: ids %d and %d, %d returned, %d dials", one.ID(), two.ID(), returned.Load(), w.dials.Load())
+		}
+		cm.Start()
+		synctest.Wait()
+		if returned.Load() != 2 || w.open.Load() != 2 {
+			t.Errorf("after Start: %d returned, %d open", returned.Load(), w.open.Load())
+		}
+	})
+}
+
+func TestStopBeforeStart(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		l := newBadListener(w, nil)
+		cm := w.manager(Config{Listeners: []net.Listener{l}})
+		c := &ConnReq{Addr: someAddr}
+		go cm.Connect(c)
+		synctest.Wait()
+		cm.Stop()
+		cm.Start()
+		cm.Wait()
+		if c.State() != ConnCanceled || w.dials.Load() != 0 {
+			t.Errorf("state %v, %d dials", c.State(), w.dials.Load())
+		}
+		late := &ConnReq{Addr: someAddr}
+		cm.Connect(late)
+		if late.ID() != 0 {
+			t.Errorf("a request after Stop got the id %d", late.ID())
+		}
+	})
+}
+
+// onceListener fails the test if it is closed twice.
+type onceListener struct {
+	*badListener
+	closes atomic.Int64
+}
+
+func (l *onceListener) Close() error {
+	l.closes.Add(1)
+	return l.badListener.Close()
+}
+
+func TestListenersAreClosedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		l := &onceListener{badListener: newBadListener(w, nil)}
+		cm := w.manager(Config{Listeners: []net.Listener{l}, OnAccept: func(net.Conn) {}})
+		cm.Start()
+		cm.Stop()
+		cm.Stop()
+		if err := cm.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := l.closes.Load(); n != 1 {
+			t.Errorf("closed %d times", n)
+		}
+	})
+}
+
+func TestShutdownSaysWhatItLeftBehind(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		release := make(chan struct{})
+		w.answer = func(_ context.Context, a net.Addr) error {
+			if a == someAddr {
+				<-release // ignores its context
+			}
+			return nil
+		}
+		cm := w.manager(Config{OnConnection: func(*ConnReq, net.Conn) { <-release }})
+		cm.Start()
+		cm.Connect(&ConnReq{Addr: addrN(1)})
+		go cm.Connect(&ConnReq{Addr: someAddr})
+		synctest.Wait()
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		err := cm.Shutdown(ctx)
+		var left *LeftBehind
+		if !errors.As(err, &left) || left.Dials != 1 || left.Callbacks != 1 || left.Listeners != 0 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if d := time.Since(began); d != time.Second {
+			t.Errorf("Shutdown took %v, want 1 s", d)
+		}
+		if want := "connmgr: shutdown left behind 1 dials, 1 callbacks: context deadline exceeded"; err.Error() != want {
+			t.Errorf("%q, want %q", err, want)
+		}
+		close(release)
+		if err := cm.Shutdown(t.Context()); err != nil {
+			t.Errorf("second Shutdown: %v", err)
+		}
+		if w.open.Load() != 0 {
+			t.Error("what the dialer opened after Shutdown was not closed")
+		}
+	})
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		cm := w.manager(Config{GetNewAddress: addresses()})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := cm.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if w.open.Load() != 0 || w.dials.Load() != 8 {
+			t.Errorf("%d open, %d dials", w.open.Load(), w.dials.Load())
+		}
+	})
+	inBubble(t, func(t *testing.T, w *world) {
+		cm := w.manager(Config{GetNewAddress: addresses()})
+		time.AfterFunc(time.Minute, cm.Stop)
+		if err := cm.Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestDialTimeout(t *testing.T) {
+	for _, kind := range []string{"DialContext", "Dial"} {
+		t.Run(kind, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.answer = func(ctx context.Context, _ net.Addr) error {
+					select {
+					case <-time.After(time.Minute):
+						return nil
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+				cfg := Config{DialTimeout: 10 * time.Second}
+				if kind == "Dial" {
+					cfg.Dial = w.oldDial
+				}
+				cm := w.manager(cfg)
+				cm.Start()
+				c := &ConnReq{Addr: someAddr, Permanent: true}
+				go cm.Connect(c)
+				time.Sleep(11 * time.Second)
+				synctest.Wait()
+				if c.State() != ConnFailing || w.count(EventFailed, ReasonTimedOut) != 1 {
+					t.Errorf("state %v, %d time-outs", c.State(), w.count(EventFailed, ReasonTimedOut))
+				}
+				cm.Remove(c.ID())
+				time.Sleep(2 * time.Minute)
+				if w.open.Load() != 0 {
+					t.Error("the late connection is open")
+				}
+			})
+		})
+	}
+}
+
+func TestNilConnection(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		cm := w.manager(Config{Dial: func(net.Addr) (net.Conn, error) { return nil, nil }})
+		cm.Start()
+		c := &ConnReq{Addr: someAddr}
+		if err := cm.ConnectContext(t.Context(), c); !errors.Is(err, errNilConn) || c.State() != ConnFailing {
+			t.Errorf("%v, state %v", err, c.State())
+		}
+	})
+}
+
+// What TestRetryPermanent of btcd checks, and that a retry waits for
+// OnDisconnection to return.
+func TestStatesInCallbacks(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var (
+			mu  sync.Mutex
+			log []string
+		)
+		note := func(what string, c *ConnReq) {
+			mu.Lock()
+			defer mu.Unlock()
+			log = append(log, what+" "+c.State().String())
+		}
+		cm := w.manager(Config{
+			OnConnection: func(c *ConnReq, _ net.Conn) { note("connected", c) },
+			OnDisconnection: func(c *ConnReq) {
+				time.Sleep(time.Hour)
+				note("disconnected", c)
+			},
+		})
+		cm.Start()
+		c := &ConnReq{Addr: someAddr, Permanent: true}
+		cm.Connect(c)
+		synctest.Wait()
+		cm.Disconnect(c.ID())
+		time.Sleep(time.Hour + defaultRetryDuration)
+		synctest.Wait()
+		cm.Remove(c.ID())
+		time.Sleep(time.Hour + time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		want := []string{"connected established", "disconnected pending", "connected established", "disconnected disconnected"}
+		if !slices.Equal(log, want) {
+			t.Errorf("callbacks saw %q, want %q", log, want)
+		}
+	})
+}
+
+func TestABlockedCallbackBlocksNobodyElse(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		release := make(chan struct{})
+		var through atomic.Int64
+		cm := w.manager(Config{
+			OnConnection: func(c *ConnReq, _ net.Conn) {
+				if c.Addr == someAddr {
+					<-release
+				}
+				through.Add(1)
+			},
+			OnEvent: func(Event) {
+				<-release // nor does a blocked OnEvent
+			},
+			EventBuffer: 10,
+		})
+		cm.Start()
+		blocked := &ConnReq{Addr: someAddr}
+		cm.Connect(blocked)
+		for i := range 100 {
+			cm.Connect(&ConnReq{Addr: addrN(i)})
+		}
+		cm.Remove(blocked.ID())
+		cm.Disconnect(blocked.ID())
+		_ = cm.Snapshot()
+		synctest.Wait()
+		if through.Load() != 100 {
+			t.Errorf("%d of 100 others were connected", through.Load())
+		}
+		close(release)
+	})
+}
+
+func TestCallsFromInsideCallbacks(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var cm *ConnManager
+		var used atomic.Int64
+		use := func(id uint64) {
+			cm.Disconnect(id)
+			cm.Remove(id)
+			cm.MarkGood(id)
+			cm.NewConnReq()
+			if used.Add(1) < 5 { // each lets 25 dials fail anew
+				cm.NetworkChanged()
+			}
+			cm.SetLimits(cm.Limits())
+			_ = cm.Snapshot()
+			_ = cm.Lookup(someAddr)
+			_ = cm.Check(someAddr, ClassManual)
+		}
+		next := addresses()
+		var once atomic.Uint64
+		cm = w.manager(Config{
+			TargetOutbound:  2,
+			GetNewAddress:   func() (net.Addr, error) { use(once.Add(1)); return next() },
+			OnConnection:    func(c *ConnReq, _ net.Conn) { use(c.ID()) },
+			OnDisconnection: func(c *ConnReq) { use(c.ID()) },
+			OnEvent: func(e Event) {
+				w.onEvent(e)
+				if e.Type == EventConnected {
+					use(e.ID)
+				}
+			},
+		})
+		cm.Start()
+		time.Sleep(time.Minute)
+	})
+}
+
+func TestClasses(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.answer = after(time.Second)
+		cm := w.manager(Config{
+			GetNewAddress: addresses(),
+			Classes:       map[Class]ClassRule{"feeler": {Max: 1}, ClassManual: {Max: 2}},
+		})
+		cm.Start()
+		refused := 0
+		var feeler *ConnReq
+		for i := range 3 {
+			for _, class := range []Class{"feeler", ""} {
+				c := &ConnReq{Addr: addrN(5000 + 10*i + len(class)), Class: class}
+				if cm.Check(c.Addr, c.class()) != nil {
+					refused++
+				}
+				go cm.Connect(c)
+				if i == 0 && class == "feeler" {
+					feeler = c
+				}
+				synctest.Wait()
+			}
+		}
+		time.Sleep(time.Minute)
+		if refused != 3 || w.count(EventRefused, ReasonClassFull) != 3 {
+			t.Errorf("%d and %d of 6 requests refused, want 3", refused, w.count(EventRefused))
+		}
+		if n := cm.Snapshot().Outbound.Connected; n != 8 || w.open.Load() != 11 {
+			t.Errorf("%d automatic connections of %d, want 8 of 11", n, w.open.Load())
+		}
+		cm.Remove(feeler.ID())
+		if err := cm.Check(someAddr, "feeler"); err != nil {
+			t.Errorf("the place of a feeler that ended is not free: %v", err)
+		}
+	})
+}
+
+func TestGroupsOfOtherClasses(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		inGroup := func(host byte) net.Addr { return &net.TCPAddr{IP: net.IPv4(9, 9, 9, host), Port: 8333} }
+		cm := w.manager(Config{
+			TargetOutbound: TargetNone, GetNewAddress: addresses(),
+			Group: groupOf, MaxPerGroup: 1,
+			Classes: map[Class]ClassRule{"feeler": {NoGroup: true}},
+		})
+		cm.Start()
+		cm.Connect(&ConnReq{Addr: inGroup(1), Class: "feeler"})
+		if err := cm.Check(inGroup(2), ClassOutbound); err != nil {
+			t.Errorf("a feeler is counted in its group: %v", err)
+		}
+		cm.Connect(&ConnReq{Addr: inGroup(3)})
+		if err := cm.Check(inGroup(2), ClassOutbound); !errors.Is(err, ReasonGroupFull) {
+			t.Errorf("a manual connection is not counted in its group: %v", err)
+		}
+		if err := cm.ConnectContext(t.Context(), &ConnReq{Addr: inGroup(4)}); err != nil {
+			t.Errorf("a manual connection is refused for its group: %v", err)
+		}
+	})
+}
+
+func TestCreditOnGood(t *testing.T) {
+	tests := []struct {
+		name         string
+		creditOnGood bool
+		mark         bool
+		up           time.Duration
+		wantGrow     bool // the waits between the connections
+	}{
+		{"dropped at once", false, false, 0, true},
+		{"lasts a minute", false, false, time.Minute, false},
+		{"lasts a minute without handshake", true, false, time.Minute, true},
+		{"handshake, then dropped", true, true, 0, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				var cm *ConnManager
+				cm = w.manager(Config{
+					CreditOnGood: test.creditOnGood,
+					Backoff:      Backoff{Factor: 2, Jitter: -1},
+					OnConnection: func(c *ConnReq, _ net.Conn) {
+						if test.mark {
+							cm.MarkGood(c.ID())
+						}
+						time.Sleep(test.up)
+						cm.Disconnect(c.ID())
+					},
+				})
+				cm.Start()
+				cm.Connect(&ConnReq{Addr: someAddr, Permanent: true})
+				time.Sleep(20 * time.Minute)
+				times := w.dialTimes()
+				if len(times) < 4 {
+					t.Fatalf("%d dials", len(times))
+				}
+				wait := times[3] - times[2] - test.up
+				want := 5 * time.Second
+				if test.wantGrow {
+					want = 20 * time.Second
+				}
+				if wait != want {
+					t.Errorf("the third wait is %v, want %v", wait, want)
+				}
+			})
+		})
+	}
+}
+
+// A dial that fails slowly earns nothing: dcrd takes a time-out of 30 s for a
+// connection that was stable for 30 s.
+func TestSlowTimeoutEarnsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.answer = hang
+		cm := w.manager(Config{DialTimeout: 30 * time.Second, Backoff: Backoff{Factor: 2, Jitter: -1}})
+		cm.Start()
+		go cm.Connect(&ConnReq{Addr: someAddr, Permanent: true})
+		time.Sleep(30 * time.Minute)
+		if n := w.dials.Load(); n < 8 || n > 12 {
+			t.Errorf("%d dials in 30 minutes, want about 10 (dcrd: 60)", n)
+		}
+	})
+}
+
+func TestMaxPendingQueuesRequests(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		most, now := atomic.Int64{}, atomic.Int64{}
+		w.answer = func(ctx context.Context, a net.Addr) error {
+			n := now.Add(1)
+			defer now.Add(-1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
+			return after(time.Second)(ctx, a)
+		}
+		cm := w.manager(Config{MaxPending: 10})
+		cm.Start()
+		for i := range 95 {
+			go cm.Connect(&ConnReq{Addr: addrN(i), Permanent: i%2 == 0})
+		}
+		go cm.Connect(&ConnReq{Addr: someAddr})
+		synctest.Wait()
+		for _, r := range cm.Snapshot().Requests {
+			if !r.Dialing && (r.Addr.String() == someAddr.String() || r.ID%9 == 0) {
+				cm.Remove(r.ID) // some leave the queue
+			}
+		}
+		time.Sleep(10 * time.Second)
+		if most.Load() != 10 {
+			t.Errorf("%d dials at once, want 10", most.Load())
+		}
+		if n := len(cm.Snapshot().Requests); int64(n) != w.open.Load() || n < 80 {
+			t.Errorf("%d requests, %d open", n, w.open.Load())
+		}
+	})
+}
+
+func TestEventsOfOneRequest(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var works atomic.Bool
+		w.answer = func(context.Context, net.Addr) error {
+			if !works.Load() {
+				return errRefused
+			}
+			return nil
+		}
+		var lines []string
+		cm := w.manager(Config{Backoff: Backoff{Jitter: -1}})
+		cm.Start()
+		c := &ConnReq{Addr: someAddr, Permanent: true}
+		cm.Connect(c)
+		works.Store(true)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		cm.MarkGood(c.ID())
+		cm.Publish(Event{ID: c.ID(), Addr: c.Addr, Detail: "speaks version 70016"})
+		cm.Disconnect(c.ID(), WithCause(errors.New("ping time-out")))
+		cm.RemoveCause(c.ID(), errors.New("the operator said so"))
+		cm.Stop()
+		cm.Wait()
+		for _, e := range w.events {
+			lines = append(lines, e.String())
+		}
+		want := []string{
+			"Dialing 8.0.0.1:8333 [manual] (reqid 1)",
+			"Failed to connect to 8.0.0.1:8333 [manual] (reqid 1): failed: refused, says the test",
+			"Will retry 8.0.0.1:8333 in 5s [manual] (reqid 1): failed: refused, says the test",
+			"Dialing 8.0.0.1:8333 [manual] (reqid 1)",
+			"Connected to 8.0.0.1:8333 [manual] (reqid 1)",
+			"Good: 8.0.0.1:8333 [manual] (reqid 1)",
+			"8.0.0.1:8333 (reqid 1): speaks version 70016",
+			"Closed 8.0.0.1:8333 [manual] (reqid 1): disconnected: ping time-out",
+			"Will retry 8.0.0.1:8333 in 5s [manual] (reqid 1): disconnected: ping time-out",
+			"Closed 8.0.0.1:8333 [manual] (reqid 1): removed: the operator said so",
+			"Connection manager stopped",
+		}
+		if !slices.Equal(lines, want) {
+			t.Errorf("events:\n%q\nwant\n%q", lines, want)
+		}
+	})
+}
+
+func TestSlowOwnerLosesEventsAndIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		release := make(chan struct{})
+		cm := w.manager(Config{
+			EventBuffer: 5,
+			OnEvent:     func(e Event) { <-release; w.onEvent(e) },
+		})
+		cm.Start()
+		for i := range 100 {
+			cm.Connect(&ConnReq{Addr: addrN(i)})
+			if i == 0 {
+				synctest.Wait()
+			}
+		}
+		close(release)
+		cm.Stop()
+		cm.Wait()
+		lost := 0
+		for _, e := range w.events {
+			lost += e.Count
+		}
+		if lost == 0 || len(w.events) > 3*(5+2) {
+			t.Errorf("%d events, %d lost", len(w.events), lost)
+		}
+	})
+}

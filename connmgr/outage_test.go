@@ -1,0 +1,177 @@
+package connmgr
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestNetworkBackIsNoticedByAProbe(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var down atomic.Bool
+		down.Store(true)
+		w.answer = func(context.Context, net.Addr) error {
+			if down.Load() {
+				return errNoNet
+			}
+			return nil
+		}
+		cm := w.manager(Config{TargetOutbound: 1, GetNewAddress: addresses()})
+		cm.Start()
+		for i := range 50 {
+			go cm.Connect(&ConnReq{Addr: addrN(1000 + i), Permanent: true})
+		}
+		time.Sleep(time.Hour)
+		down.Store(false)
+		before := len(w.dialTimes())
+		time.Sleep(maxProbeInterval + 2*time.Second)
+		if w.open.Load() != 51 {
+			t.Fatalf("%d connections after a probe interval, want 51", w.open.Load())
+		}
+		// Resumed staggered, not in one burst.
+		times := w.dialTimes()[before:]
+		burst := 0
+		for _, at := range times[1:] {
+			if at == times[1] {
+				burst++
+			}
+		}
+		if burst > 3 {
+			t.Errorf("%d of %d dials at one moment", burst, len(times))
+		}
+	})
+}
+
+// IPv6 without a route must not slow IPv4 down.
+func TestOneNetworkDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.answer = func(_ context.Context, a net.Addr) error {
+			if networkOf(a) == "ip6" {
+				return errNoNet
+			}
+			return nil
+		}
+		var count atomic.Int64
+		cm := w.manager(Config{GetNewAddress: func() (net.Addr, error) {
+			n := int(count.Add(1))
+			if n%2 == 0 {
+				return &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: n}, nil
+			}
+			return addrN(n), nil
+		}})
+		cm.Start()
+		time.Sleep(time.Second)
+		if w.open.Load() != 8 {
+			t.Errorf("%d connections, want 8: %v", w.open.Load(), cm.Snapshot().Outbound)
+		}
+		time.Sleep(time.Hour)
+		six := &ConnReq{Addr: &net.TCPAddr{IP: net.ParseIP("2001:db8::2"), Port: 1}}
+		if err := cm.ConnectContext(t.Context(), six); err == nil {
+			t.Error("connected without a route")
+		}
+		for _, n := range cm.Snapshot().Networks {
+			if n.Down != (n.Name == "ip6") {
+				t.Errorf("network %s: down is %v", n.Name, n.Down)
+			}
+		}
+	})
+}
+
+func TestOneShotWhileNetworkIsDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.answer = func(context.Context, net.Addr) error { return errNoNet }
+		cm := w.manager(Config{})
+		cm.Start()
+		var err error
+		for i := range 4 {
+			err = cm.ConnectContext(t.Context(), &ConnReq{Addr: addrN(i)})
+		}
+		if !errors.Is(err, ReasonNetworkDown) || w.dials.Load() != outageAfter {
+			t.Errorf("the fourth dial: %v, after %d dials", err, w.dials.Load())
+		}
+		time.Sleep(defaultRetryDuration) // then it is the probe
+		if err := cm.ConnectContext(t.Context(), &ConnReq{Addr: addrN(9)}); !errors.Is(err, ReasonNoNetwork) {
+			t.Errorf("the probe: %v", err)
+		}
+	})
+}
+
+// One host without a route is that host's trouble, two are ours.
+func TestNoRouteToOneHost(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.answer = func(context.Context, net.Addr) error {
+			return &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}
+		}
+		cm := w.manager(Config{})
+		cm.Start()
+		cm.Connect(&ConnReq{Addr: addrN(1), Permanent: true})
+		time.Sleep(time.Hour)
+		if w.count(EventNetworkDown) != 0 {
+			t.Error("one host without a route brought the network down")
+		}
+		cm.Connect(&ConnReq{Addr: addrN(2), Permanent: true})
+		time.Sleep(time.Hour)
+		if w.count(EventNetworkDown) != 1 {
+			t.Error("two hosts without a route did not")
+		}
+	})
+}
+
+// What was dialed before the cut and times out after it proves nothing.
+func TestLateTimeoutIsNoAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var down atomic.Bool
+		w.answer = func(ctx context.Context, a net.Addr) error {
+			if down.Load() {
+				return errNoNet
+			}
+			return hang(ctx, a)
+		}
+		cm := w.manager(Config{DialTimeout: 30 * time.Second})
+		cm.Start()
+		go cm.Connect(&ConnReq{Addr: addrN(0), Permanent: true})
+		synctest.Wait()
+		down.Store(true)
+		for i := range 3 {
+			cm.Connect(&ConnReq{Addr: addrN(1 + i), Permanent: true})
+		}
+		time.Sleep(time.Minute)
+		if w.count(EventNetworkDown) != 1 || w.count(EventNetworkUp) != 0 {
+			t.Errorf("down %d times, up %d times", w.count(EventNetworkDown), w.count(EventNetworkUp))
+		}
+	})
+}
+
+func TestRemoveWhileParked(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.answer = func(context.Context, net.Addr) error { return errNoNet }
+		cm := w.manager(Config{})
+		cm.Start()
+		reqs := make([]*ConnReq, 10)
+		for i := range reqs {
+			reqs[i] = &ConnReq{Addr: addrN(i), Permanent: true}
+			go cm.Connect(reqs[i])
+		}
+		time.Sleep(time.Minute)
+		for _, c := range reqs {
+			cm.Disconnect(c.ID()) // does not lose it
+			cm.Remove(c.ID())
+			if c.State() != ConnCanceled {
+				t.Errorf("%v is %v", c, c.State())
+			}
+		}
+		if s := cm.Snapshot(); len(s.Requests) != 0 || s.Networks[0].Parked != 0 {
+			t.Errorf("left over: %+v", s)
+		}
+		before := w.dials.Load()
+		time.Sleep(time.Hour)
+		if w.dials.Load() != before {
+			t.Error("removed requests are dialed")
+		}
+	})
+}
