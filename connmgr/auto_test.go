@@ -143,3 +143,86 @@ func TestBurstOfFailuresThenSlow(t *testing.T) {
 		}
 	})
 }
+
+// Slow dials that fill MaxPending give way, but only where dials are known to
+// succeed sooner.
+func TestSlowDialsGiveWay(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		works bool // every fifth address answers
+		least int64
+		most  int64
+	}{
+		{"some answer", true, 200, 1e6},
+		{"none answers", false, 16, 32},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				var n atomic.Int64
+				w.answer = func(ctx context.Context, a net.Addr) error {
+					if n.Add(1)%5 == 0 && test.works {
+						return after(100*time.Millisecond)(ctx, a)
+					}
+					return hang(ctx, a)
+				}
+				cm := w.manager(Config{
+					TargetOutbound: 100, MaxPending: 16, DialTimeout: time.Minute, GetNewAddress: addresses(),
+				})
+				cm.Start()
+				time.Sleep(90 * time.Second)
+				if n := w.dials.Load(); n < test.least || n > test.most {
+					t.Errorf("%d dials in 90 s, want %d to %d", n, test.least, test.most)
+				}
+			})
+		})
+	}
+}
+
+// When nobody answers for long, the pace falls to one dial for each slot, and
+// rises again with the first connection.
+func TestNobodyAnswers(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var works atomic.Bool
+		w.answer = func(ctx context.Context, a net.Addr) error {
+			if works.Load() {
+				return nil
+			}
+			return hang(ctx, a)
+		}
+		cm := w.manager(Config{MaxPending: 16, DialTimeout: 10 * time.Second, GetNewAddress: addresses()})
+		cm.Start()
+		time.Sleep(10 * time.Minute)
+		before := w.dials.Load()
+		time.Sleep(10 * time.Minute)
+		if n := w.dials.Load() - before; n > 8*61 {
+			t.Errorf("%d dials in 10 minutes while nobody answers, want at most one each 10 s for each of 8 slots", n)
+		}
+		works.Store(true)
+		time.Sleep(20 * time.Second)
+		cm.mu.Lock()
+		defer cm.mu.Unlock()
+		if cm.autoState().failing || w.open.Load() != 8 {
+			t.Errorf("%d open, still failing: %v", w.open.Load(), cm.autoState().failing)
+		}
+	})
+}
+
+// A connection that lasts shows that dials are worth while, though others fail.
+func TestLastingConnectionProvesTheNetwork(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var n atomic.Int64
+		w.answer = func(context.Context, net.Addr) error {
+			if n.Add(1) == 1 {
+				return nil
+			}
+			return errRefused
+		}
+		cm := w.manager(Config{TargetOutbound: 2, GetNewAddress: addresses()})
+		cm.Start()
+		time.Sleep(2 * defaultRetryDuration)
+		synctest.Wait()
+		if n := w.dials.Load(); n < 2*maxFailedAttempts-2 {
+			t.Errorf("%d dials, want the 25 free ones to be granted anew", n)
+		}
+	})
+}

@@ -90,9 +90,8 @@ type Config struct {
 	// is no longer wanted, or after DialTimeout.
 	DialContext func(context.Context, net.Addr) (net.Conn, error)
 
-	// DialTimeout bounds each dial. 0 means no bound but the dialer's own. With
-	// Dial, which cannot be aborted, the attempt is given up at this time, and
-	// a connection that comes later is closed.
+	// DialTimeout bounds each call of DialContext. 0 means no bound but the
+	// dialer's own. It has no effect on Dial, which cannot be aborted.
 	DialTimeout time.Duration
 
 	// ShutdownTimeout bounds how long Run waits, after its context has ended,

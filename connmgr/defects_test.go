@@ -269,11 +269,12 @@ func TestDefect03WaitWaits(t *testing.T) {
 func TestDefect03NoTimersAfterStop(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.answer = func(context.Context, net.Addr) error { return errRefused }
-		cm := w.manager(Config{})
+		cm := w.manager(Config{GetNewAddress: addresses()})
 		cm.Start()
 		for i := range 1000 {
 			cm.Connect(&ConnReq{Addr: addrN(i), Permanent: true})
 		}
+		synctest.Wait() // the automatic slots pause
 		cm.Stop()
 		cm.mu.Lock()
 		defer cm.mu.Unlock()
@@ -915,6 +916,18 @@ func TestDefect20EndedRequestConnectsAgain(t *testing.T) {
 		hangs.Store(false)
 		if err := cm.ConnectContext(t.Context(), d); err != nil { // btcd: ignored
 			t.Error(err)
+		}
+
+		// What went wrong before is forgotten.
+		p := &ConnReq{Addr: addrN(2), Permanent: true}
+		cm.Connect(p)
+		cm.Disconnect(p.ID())
+		cm.Remove(p.ID())
+		cm.Connect(p)
+		for _, r := range cm.Snapshot().Requests {
+			if r.ID == p.ID() && r.Retries != 0 {
+				t.Errorf("a new request begins with %d retries", r.Retries)
+			}
 		}
 	})
 }

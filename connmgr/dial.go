@@ -30,7 +30,7 @@ type pending struct {
 	began time.Duration
 	abort context.CancelFunc // of the dial in flight, if it has a context
 
-	timer *time.Timer   // the next retry; or the time-out of a dial without context
+	timer *time.Timer   // the next retry
 	at    time.Duration // when the next retry is
 	net   *network
 	elem  *list.Element // whereParked, whereQueued: its place there
@@ -153,14 +153,7 @@ func (cm *ConnManager) dialNow(p *pending) attempt {
 	cm.tell(p.c, Event{Type: EventDialing})
 
 	a := attempt{seq: p.seq, ctx: cm.ctx}
-	seq := p.seq // so that a is not moved to the heap
 	switch timeout := cm.cfg.DialTimeout; {
-	case cm.cfg.DialContext == nil && timeout > 0:
-		p.timer = cm.after(timeout, func() {
-			if p.seq == seq {
-				cm.failed(p, context.DeadlineExceeded)
-			}
-		})
 	case cm.cfg.DialContext == nil:
 	case timeout > 0:
 		a.ctx, p.abort = context.WithTimeout(cm.ctx, timeout)
@@ -182,10 +175,9 @@ func (cm *ConnManager) undial(p *pending) {
 		p.abort()
 		p.abort = nil
 	}
-	cm.stopTimer(p.timer)
-	p.timer = nil
 	if p.net.probe == p {
 		p.net.probe = nil
+		cm.rearm() // another one may probe now
 	}
 	if p.c.automatic {
 		return

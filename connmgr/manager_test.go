@@ -147,38 +147,16 @@ func TestRunEndsWithItsContext(t *testing.T) {
 }
 
 func TestDialTimeout(t *testing.T) {
-	for _, kind := range []string{"DialContext", "Dial"} {
-		t.Run(kind, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
-				w.answer = func(ctx context.Context, _ net.Addr) error {
-					select {
-					case <-time.After(time.Minute):
-						return nil
-					case <-ctx.Done():
-						return ctx.Err()
-					}
-				}
-				cfg := Config{DialTimeout: 10 * time.Second}
-				if kind == "Dial" {
-					cfg.Dial = w.oldDial
-				}
-				cm := w.manager(cfg)
-				cm.Start()
-				c := &ConnReq{Addr: someAddr, Permanent: true}
-				go cm.Connect(c)
-				time.Sleep(11 * time.Second)
-				synctest.Wait()
-				if c.State() != ConnFailing || w.count(EventFailed, ReasonTimedOut) != 1 {
-					t.Errorf("state %v, %d time-outs", c.State(), w.count(EventFailed, ReasonTimedOut))
-				}
-				cm.Remove(c.ID())
-				time.Sleep(2 * time.Minute)
-				if w.open.Load() != 0 {
-					t.Error("the late connection is open")
-				}
-			})
-		})
-	}
+	inBubble(t, func(t *testing.T, w *world) {
+		w.answer = hang
+		cm := w.manager(Config{DialTimeout: 10 * time.Second})
+		cm.Start()
+		began := time.Now()
+		err := cm.ConnectContext(t.Context(), &ConnReq{Addr: someAddr})
+		if d := time.Since(began); d != 10*time.Second || !errors.Is(err, ReasonTimedOut) {
+			t.Errorf("after %v: %v", d, err)
+		}
+	})
 }
 
 func TestNilConnection(t *testing.T) {

@@ -175,3 +175,39 @@ func TestRemoveWhileParked(t *testing.T) {
 		}
 	})
 }
+
+// A probe that is removed while it hangs must not keep others from probing.
+func TestRemovedProbeMakesRoom(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var hangs atomic.Bool
+		w.answer = func(ctx context.Context, a net.Addr) error {
+			if hangs.Load() {
+				return hang(ctx, a)
+			}
+			return errNoNet
+		}
+		cm := w.manager(Config{})
+		cm.Start()
+		reqs := make([]*ConnReq, 5)
+		for i := range reqs {
+			reqs[i] = &ConnReq{Addr: addrN(i), Permanent: true}
+			go cm.Connect(reqs[i])
+		}
+		synctest.Wait()
+		hangs.Store(true)
+		for range reqs {
+			time.Sleep(maxProbeInterval)
+			synctest.Wait()
+			probing := 0
+			for _, r := range cm.Snapshot().Requests {
+				if r.Dialing {
+					probing++
+					cm.Remove(r.ID)
+				}
+			}
+			if probing != 1 {
+				t.Fatalf("%d probes at once, want 1", probing)
+			}
+		}
+	})
+}
