@@ -68,6 +68,7 @@ var rooms = []room{
 	{path: small, never: []string{bitcoin}, why: "rooms below node use it"},
 
 	{path: "compat/btcd/...", imports: []string{"connmgr/..."}},
+	{path: "examples/...", imports: []string{"connmgr/..."}},
 }
 
 // only are the packages that few may import directly.
