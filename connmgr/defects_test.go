@@ -80,6 +80,7 @@ func TestDefect01AcceptErrorDoesNotSpin(t *testing.T) {
 		if n := w.count(EventAcceptFailed); n < 2 || n > 21 {
 			t.Errorf("told %d times in 10 minutes, want about 20", n)
 		}
+		t.Logf("10 minutes of EMFILE: %d calls of Accept, told %d times", l.accepts.Load(), w.count(EventAcceptFailed))
 		l.err.Store(nil)
 		l.conns <- w.conn(addrN(1))
 		time.Sleep(maxAcceptPause)
@@ -153,6 +154,7 @@ func TestDefect02PeersThatAcceptAndDrop(t *testing.T) {
 				} else if n < 25+8*11 {
 					t.Errorf("only %d dials in a minute: are slots refilled?", n)
 				}
+				t.Logf("%d dials in a minute", w.dials.Load())
 			})
 		})
 	}
@@ -176,6 +178,7 @@ func TestDefect02PermanentPeerThatDrops(t *testing.T) {
 		if len(times) < 50 || len(times) > 90 {
 			t.Errorf("%d dials in two hours", len(times))
 		}
+		t.Logf("%d dials in two hours", len(times))
 	})
 }
 
@@ -646,6 +649,7 @@ func TestDefect12FullHouseSlowsDown(t *testing.T) {
 		if n := w.dials.Load(); n > 50 {
 			t.Errorf("%d dials in an hour, want the back-off to grow (btcd: 720)", n)
 		}
+		t.Logf("%d dials in an hour", w.dials.Load())
 	})
 }
 
@@ -696,6 +700,7 @@ func TestDefect13NetworkDown(t *testing.T) {
 		if n := asked.Load(); n > 120 {
 			t.Errorf("%d addresses were burnt", n)
 		}
+		t.Logf("%d dials in an hour without network", w.dials.Load())
 		if s := cm.Snapshot(); s.Outbound.Why != ReasonNetworkDown || len(s.Networks) != 1 || !s.Networks[0].Down {
 			t.Errorf("snapshot does not tell: %v, %+v", s.Outbound, s.Networks)
 		}
