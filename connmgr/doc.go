@@ -34,7 +34,9 @@ package connmgr
 //	config.go     Config, Limits, defaults
 //	connreq.go    ConnReq and its states
 //	manager.go    New, Start, Stop, Wait, Run, Shutdown
-//	requests.go   Connect, Disconnect, Remove, MarkGood: the life of a request
+//	connect.go    Connect: how a request begins, and who is refused
+//	requests.go   how it goes on and ends: Disconnect, Remove, MarkGood
+//	ended.go      one-shots that failed, while their owner has them
 //	dial.go       one attempt: who may start, how it ends
 //	auto.go       the automatic connections
 //	wanted.go     how many of them to dial now (pure)
@@ -53,5 +55,5 @@ package connmgr
 // There is one lock, ConnManager.mu. It guards all state of the manager and of
 // its requests, is never held across a call to the owner's code (callbacks,
 // dialers, address source, Close of a connection; Config.Group, Network and
-// Classify, which must be pure, excepted), and is a leaf: nothing else is locked
-// under it.
+// Classify and the String of an address, which must be pure, excepted), and is a
+// leaf: nothing else is locked under it.

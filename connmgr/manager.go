@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"weak"
 )
 
 type phase uint8
@@ -47,9 +46,9 @@ type ConnManager struct {
 	rng   *rand.Rand
 
 	lastID  uint64
-	reqs    map[uint64]*ConnReq              // the live requests, by id
-	ended   map[uint64]weak.Pointer[ConnReq] // see remember
-	classes map[Class]int                    // live requests of Connect's; nil if no class has a limit
+	reqs    map[uint64]*ConnReq // the live requests, by id
+	ended   map[uint64]ended    // see remember
+	classes map[Class]int       // live requests of Connect's; nil if no class has a limit
 	places  places
 
 	dials int       // dials of Connect's requests in flight
@@ -86,7 +85,7 @@ func New(cfg *Config) (*ConnManager, error) {
 		lim:       cfg.limits(),
 		rng:       rand.New(c.Rand),
 		reqs:      make(map[uint64]*ConnReq),
-		ended:     make(map[uint64]weak.Pointer[ConnReq]),
+		ended:     make(map[uint64]ended),
 		places:    newPlaces(&c),
 		networks:  make(map[string]*network),
 		limitSaid: make(map[Reason]time.Time),

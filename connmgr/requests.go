@@ -1,15 +1,10 @@
 package connmgr
 
 import (
-	"context"
-	"errors"
 	"net"
-	"runtime"
 	"time"
-	"weak"
 )
 
-var errNilReq = errors.New("connmgr: Connect of a nil request")
 
 // ConnOption changes what Disconnect does.
 type ConnOption func(*connOptions)
@@ -29,158 +24,6 @@ func WithTriggerReconnect() ConnOption {
 // WithCause gives the owner's reason for a Disconnect, which the event carries.
 func WithCause(err error) ConnOption {
 	return func(o *connOptions) { o.cause = err }
-}
-
-// NewConnReq asks for another automatic connection, where fewer than
-// TargetOutbound are there or on the way. The manager replaces connections that
-// end by itself, so this is needed only to say that GetNewAddress has something
-// again: a slot that pauses because it had nothing is filled now. It never dials
-// beyond the target, nor faster than the failures so far allow, and it does not
-// wait for the dial.
-func (cm *ConnManager) NewConnReq() {
-	cm.mu.Lock()
-	defer cm.mu.Unlock()
-	cm.endPauses(cm.since(), true)
-	cm.fill()
-}
-
-// Connect submits a request and dials it. It returns when the first dial has
-// ended; a permanent request is retried after that. Before Start it waits for
-// Start; after Stop it does nothing, and the id of the request stays 0. It is
-// ConnectContext without context and error.
-func (cm *ConnManager) Connect(c *ConnReq) {
-	_ = cm.ConnectContext(context.Background(), c)
-}
-
-// ConnectContext submits a request and dials it, and returns how the first dial
-// ended: nil if it was connected. A permanent request is retried whatever the
-// error, unless that is about the request itself: ReasonStopped, ReasonInUse (it
-// is with the manager already), ReasonNoAddress (Addr is nil), ReasonDuplicate,
-// ReasonClassFull, ReasonNetworkDown (not for permanent requests, which wait).
-// Then it was not taken. If ctx ends before the first dial has, the request is
-// removed, and the error wraps the cause of ctx. Errors are of type *Error.
-//
-// A request whose state is final may be submitted again; it gets a new id.
-func (cm *ConnManager) ConnectContext(ctx context.Context, c *ConnReq) error {
-	if c == nil {
-		return errNilReq
-	}
-	p, a, turn, err := cm.submit(c)
-	if err != nil {
-		return err
-	}
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() {
-			cm.mu.Lock()
-			if c.pend == p {
-				cm.end(c, ConnCanceled, ReasonCanceled, context.Cause(ctx))
-			}
-			cm.mu.Unlock()
-		})
-		defer stop()
-	}
-	if turn != nil {
-		<-turn.came
-		var err error
-		cm.mu.Lock()
-		a = turn.first
-		if p.seq != a.seq {
-			err = p.failure("connect")
-			if a.ctx != nil {
-				cm.done(busyDials)
-			}
-		}
-		cm.mu.Unlock()
-		if err != nil {
-			return err
-		}
-	}
-	return cm.attempt(p, a, false)
-}
-
-// submit registers a request of the owner's. If it may be dialed at once it
-// returns the attempt to make; else it returns a turn to wait for.
-func (cm *ConnManager) submit(c *ConnReq) (*pending, attempt, *turn, error) {
-	cm.mu.Lock()
-	defer cm.mu.Unlock()
-	var reason Reason
-	switch {
-	case cm.phase == phaseStopped:
-		reason = ReasonStopped
-	case cm.reqs[c.ID()] == c:
-		reason = ReasonInUse
-	case c.Addr == nil:
-		reason = ReasonNoAddress
-	default:
-		reason = cm.refuse(c.Addr, c.class(), false)
-	}
-	if reason != ReasonNone {
-		if reason == ReasonClassFull {
-			cm.limitReached(reason)
-		}
-		cm.emit(Event{Type: EventRefused, Reason: reason, Addr: c.Addr, Class: c.class()})
-		return nil, attempt{}, nil, &Error{Op: "connect", Addr: c.Addr, Reason: reason}
-	}
-	p := cm.register(c)
-	if cm.phase == phaseRunning {
-		reason = cm.obstacle(p)
-		if reason == ReasonNone {
-			return p, cm.dialNow(p), nil, nil
-		}
-	}
-	wait := &turn{came: make(chan struct{})}
-	p.turn = wait
-	if reason != ReasonNone {
-		cm.wait(p, reason)
-	}
-	return p, attempt{}, wait, nil
-}
-
-// refuse says why a request for addr may not be taken, or ReasonNone. The lock
-// must be held.
-func (cm *ConnManager) refuse(addr net.Addr, class Class, automatic bool) Reason {
-	rule := cm.lim.Classes[class]
-	if !automatic && rule.Max > 0 && cm.classes[class] >= rule.Max {
-		return ReasonClassFull
-	}
-	if r := cm.places.refuse(addr, rule, automatic, cm.lim.MaxPerGroup); r != ReasonNone {
-		return r
-	}
-	if automatic && !cm.mayDial(cm.networkNamed(cm.cfg.Network(addr))) {
-		return ReasonNetworkDown
-	}
-	return ReasonNone
-}
-
-// Check says whether a request for addr would be taken now, without making one:
-// it returns nil, or the *Error that ConnectContext would return. With
-// ClassOutbound it answers for an automatic connection.
-func (cm *ConnManager) Check(addr net.Addr, class Class) error {
-	cm.mu.Lock()
-	defer cm.mu.Unlock()
-	reason := ReasonStopped
-	if cm.phase != phaseStopped {
-		reason = cm.refuse(addr, class, class == ClassOutbound)
-	}
-	if reason == ReasonNone {
-		return nil
-	}
-	return &Error{Op: "connect", Addr: addr, Reason: reason}
-}
-
-// register makes c a live request. The lock must be held.
-func (cm *ConnManager) register(c *ConnReq) *pending {
-	cm.lastID++
-	c.id.Store(cm.lastID)
-	c.setState(ConnPending)
-	c.good, c.retries = false, 0
-	p := &pending{c: c}
-	c.pend = p
-	cm.reqs[cm.lastID] = c
-	cm.place(c, posWaiting)
-	cm.places.take(cm.lastID, c.Addr, cm.lim.Classes[c.class()])
-	cm.countClass(c, 1)
-	return p
 }
 
 // established records that p was connected, and reports whether the caller must
@@ -393,11 +236,8 @@ func (cm *ConnManager) lookup(id uint64) *ConnReq {
 	if c != nil || cm.phase == phaseStopped {
 		return c
 	}
-	if w, ok := cm.ended[id]; ok {
-		delete(cm.ended, id)
-		if c := w.Value(); c != nil && c.ID() == id {
-			c.setState(ConnCanceled)
-		}
+	if c := cm.recall(id); c != nil {
+		c.setState(ConnCanceled)
 		return nil
 	}
 	cm.unknownIDs++
@@ -494,17 +334,4 @@ func (cm *ConnManager) forget(c *ConnReq) {
 	cm.places.release(id)
 	cm.countClass(c, -1)
 	c.conn = nil
-}
-
-// remember keeps a one-shot request that failed within reach of its id, as long
-// as its owner has it: Remove must still turn it ConnCanceled, as in btcd.
-// Nothing is held in memory for it that is not the owner's.
-func (cm *ConnManager) remember(c *ConnReq) {
-	id := c.ID()
-	cm.ended[id] = weak.Make(c)
-	runtime.AddCleanup(c, func(id uint64) {
-		cm.mu.Lock()
-		delete(cm.ended, id)
-		cm.mu.Unlock()
-	}, id)
 }
