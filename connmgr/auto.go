@@ -33,6 +33,7 @@ type auto struct {
 	count      [numPositions]int // of automatic requests
 	choosing   int               // goroutines that ask GetNewAddress, or will
 	unstarted  atomic.Int64      // of these, not started yet
+	starting   atomic.Bool       // a goroutine for them is
 	failures   int               // in a row, not counting:
 	unanswered int               // dials that were never answered, since the last connection
 	rate       float64           // share of recent dials that were answered in time
@@ -67,29 +68,43 @@ func (cm *ConnManager) fill() {
 	cm.rearm()
 }
 
-// choose begins n automatic dials, each in a goroutine of its own. The lock must
-// be held.
+// choose begins n automatic dials. The lock must be held.
 func (cm *ConnManager) choose(n int) {
 	if n == 0 {
 		return
 	}
 	cm.auto.choosing += n
 	cm.busy[busyDials] += n
-	if cm.auto.unstarted.Add(int64(n)) == int64(n) {
+	cm.auto.unstarted.Add(int64(n))
+	cm.startAuto()
+}
+
+// startAuto starts a goroutine for automatic dials, unless one is starting.
+func (cm *ConnManager) startAuto() {
+	if cm.auto.starting.CompareAndSwap(false, true) {
 		go cm.runAuto()
 	}
 }
 
-// runAuto asks for an address, dials it, and runs the callbacks that follow.
-// Each starts the next: where dials are instant, thousands of goroutines do not
-// queue for the lock.
+// runAuto makes automatic dials, one after another, while there are any to be
+// made. It starts another goroutine beside it before each, so that a dial that
+// takes its time holds up nobody; where dials are instant, few are needed.
 func (cm *ConnManager) runAuto() {
-	if cm.auto.unstarted.Add(-1) > 0 {
-		go cm.runAuto()
-	}
-	p, a := cm.chooseAddress()
-	if p != nil {
-		cm.attempt(p, a, true)
+	cm.auto.starting.Store(false)
+	for {
+		left := cm.auto.unstarted.Load() - 1
+		if left < 0 {
+			return
+		}
+		if !cm.auto.unstarted.CompareAndSwap(left+1, left) {
+			continue
+		}
+		if left > 0 {
+			cm.startAuto()
+		}
+		if p, a := cm.chooseAddress(); p != nil {
+			cm.attempt(p, a, false)
+		}
 	}
 }
 

@@ -5,42 +5,39 @@ import (
 	"runtime/debug"
 )
 
-// calls is the queue of a request's callbacks. It exists while one of them runs
-// or waits; a goroutine of its own runs them one after another.
-type calls struct {
-	queue []func()
-}
-
 // call puts f behind the callbacks of c, and reports whether the caller must see
 // to it that runCalls runs. If f is nil, the caller makes a call of its own first.
 // The lock must be held.
 func (cm *ConnManager) call(c *ConnReq, f func()) bool {
-	if c.calls != nil {
-		c.calls.queue = append(c.calls.queue, f)
+	if f != nil {
+		cm.calls[c] = append(cm.calls[c], f)
+	}
+	if c.calling {
 		return false
 	}
-	c.calls = &calls{}
-	if f != nil {
-		c.calls.queue = append(c.calls.queue, f)
-	}
+	c.calling = true
 	cm.busy[busyCallbacks]++
 	return true
 }
 
-// runCalls runs the callbacks of c until none is left.
+// runCalls runs the callbacks of c, one after another, until none is left.
 func (cm *ConnManager) runCalls(c *ConnReq) {
 	for {
 		cm.mu.Lock()
-		if len(c.calls.queue) == 0 {
-			c.calls = nil
+		queue := cm.calls[c]
+		if len(queue) == 0 {
+			c.calling = false
 			cm.done(busyCallbacks)
 			cm.mu.Unlock()
 			return
 		}
-		f := c.calls.queue[0]
-		c.calls.queue = c.calls.queue[1:]
+		if len(queue) == 1 {
+			delete(cm.calls, c)
+		} else {
+			cm.calls[c] = queue[1:]
+		}
 		cm.mu.Unlock()
-		f()
+		queue[0]()
 	}
 }
 

@@ -121,7 +121,8 @@ type Config struct {
 
 	// DialStagger is how long an automatic dial may be silent before others are
 	// started in its place; see MaxPending. 0 means 250 ms, which is what
-	// RFC 8305 recommends.
+	// RFC 8305 recommends. Where dials are seen to take longer to succeed, it is
+	// longer by itself, up to 2 s.
 	DialStagger time.Duration
 
 	// Unique refuses a request for an address (by its String) that has one

@@ -149,8 +149,7 @@ func (cm *ConnManager) Check(addr net.Addr, class Class) error {
 func (cm *ConnManager) register(c *ConnReq) *pending {
 	cm.recall(c.ID())
 	cm.lastID++
-	c.id.Store(cm.lastID)
-	c.setState(ConnPending)
+	c.setTag(cm.lastID, ConnPending)
 	c.good, c.retries = false, 0
 	p := &pending{c: c}
 	c.pend = p

@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"sync/atomic"
 	"time"
@@ -65,29 +66,32 @@ type ConnReq struct {
 	Addr      net.Addr
 	Permanent bool
 
-	// What follows belongs to the manager, and its lock guards it.
+	// What follows belongs to the manager, and its lock guards it. The order of
+	// the fields keeps a ConnReq within 80 bytes.
 	automatic bool     // made by the manager from GetNewAddress
 	good      bool     // MarkGood was called on this connection
+	calling   bool     // the owner's callbacks of this request run
 	pos       position // where it stands
-	retries   uint32   // failures since it last proved itself
-	state     atomic.Uint32
+	retries   uint16   // failures since it last proved itself
 
 	Class Class // empty means ClassManual
 
-	id   atomic.Uint64
+	tag  atomic.Uint64 // the id, and in the top bits the state
 	conn net.Conn
 	up   time.Duration // when it was connected, since the manager's epoch
-
-	pend  *pending // while it is not connected
-	calls *calls   // while the owner's callbacks of this request run or wait
+	pend *pending      // while it is not connected
 }
+
+// stateShift leaves 56 bits for ids: more than two million years of a thousand a
+// second.
+const stateShift = 56
 
 // ID returns the id that the manager gave to the request when it was submitted,
 // and 0 before. Inside one manager an id is never used twice.
-func (c *ConnReq) ID() uint64 { return c.id.Load() }
+func (c *ConnReq) ID() uint64 { return c.tag.Load() & (1<<stateShift - 1) }
 
 // State returns the state of the request.
-func (c *ConnReq) State() ConnState { return ConnState(c.state.Load()) }
+func (c *ConnReq) State() ConnState { return ConnState(c.tag.Load() >> stateShift) }
 
 // class returns the class that the request is treated as.
 func (c *ConnReq) class() Class {
@@ -97,7 +101,17 @@ func (c *ConnReq) class() Class {
 	return c.Class
 }
 
-func (c *ConnReq) setState(s ConnState) { c.state.Store(uint32(s)) }
+// setTag sets the id and the state. The lock must be held.
+func (c *ConnReq) setTag(id uint64, s ConnState) { c.tag.Store(id | uint64(s)<<stateShift) }
+
+func (c *ConnReq) setState(s ConnState) { c.setTag(c.ID(), s) }
+
+// failedAgain counts a failure. The lock must be held.
+func (c *ConnReq) failedAgain() {
+	if c.retries < math.MaxUint16 {
+		c.retries++
+	}
+}
 
 // String returns "ADDRESS (reqid N)", or "reqid N" without an address.
 func (c *ConnReq) String() string {

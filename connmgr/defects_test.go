@@ -443,7 +443,7 @@ func TestDefect06CallbacksInOrder(t *testing.T) {
 func waitCalls(cm *ConnManager, c *ConnReq) {
 	for {
 		cm.mu.Lock()
-		done := c.calls == nil
+		done := !c.calling
 		cm.mu.Unlock()
 		if done {
 			return

@@ -50,6 +50,7 @@ type ConnManager struct {
 	ended   map[uint64]ended    // see remember
 	classes map[Class]int       // live requests of Connect's; nil if no class has a limit
 	places  places
+	calls   map[*ConnReq][]func() // callbacks that wait for the one before
 
 	dials int       // dials of Connect's requests in flight
 	queue list.List // of *pending: they wait for a place among MaxPending
@@ -87,6 +88,7 @@ func New(cfg *Config) (*ConnManager, error) {
 		reqs:      make(map[uint64]*ConnReq),
 		ended:     make(map[uint64]ended),
 		places:    newPlaces(&c),
+		calls:     make(map[*ConnReq][]func()),
 		networks:  make(map[string]*network),
 		limitSaid: make(map[Reason]time.Time),
 		idle:      make(chan struct{}),

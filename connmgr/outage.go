@@ -12,8 +12,8 @@ const (
 	outageAfter = 3
 
 	// maxProbeInterval caps the wait between two probes of a network that is
-	// down, which doubles from RetryDuration: about 85 dials in the first hour.
-	maxProbeInterval = 45 * time.Second
+	// down, which doubles from RetryDuration: about 100 dials in the first hour.
+	maxProbeInterval = 40 * time.Second
 
 	// resumeStagger separates the requests that are resumed when a network is
 	// back: 50 dials a second.

@@ -26,6 +26,9 @@ const (
 	patience    = 4
 	minPatience = 3500 * time.Millisecond
 
+	// maxStagger bounds how far slow successes can raise the stagger.
+	maxStagger = 2 * time.Second
+
 	// rateWeight is the weight of the newest dial in the success rate: about
 	// the last eight dials count.
 	rateWeight = 1.0 / 8
@@ -113,6 +116,13 @@ func (a *auto) restart() {
 	a.failures, a.unanswered, a.rate = 0, 0, 1
 }
 
+// stagger is how long an automatic dial may be silent before it is slow: longer
+// than DialStagger where recent dials took longer to succeed. The lock must be
+// held.
+func (cm *ConnManager) stagger() time.Duration {
+	return max(cm.cfg.DialStagger, min(cm.auto.slowest*5/4, maxStagger))
+}
+
 // succeeded records how long a dial took. The lock must be held.
 func (a *auto) succeeded(took time.Duration) {
 	a.answered(true)
@@ -137,7 +147,7 @@ func (cm *ConnManager) tick() {
 	for len(a.unproven) > 0 {
 		d := a.unproven[0]
 		if d.live() {
-			if d.began+cm.cfg.DialStagger > now {
+			if d.began+cm.stagger() > now {
 				break
 			}
 			cm.place(d.p.c, posSlow)
@@ -187,7 +197,7 @@ func (cm *ConnManager) rearm() {
 	a := &cm.auto
 	at := time.Duration(math.MaxInt64)
 	if len(a.unproven) > 0 && cm.autoState().room() > 0 {
-		at = a.unproven[0].began + cm.cfg.DialStagger
+		at = a.unproven[0].began + cm.stagger()
 	}
 	if len(a.overdue) > 0 && a.slowest > 0 && cm.autoState().crowded() {
 		at = min(at, a.overdueAt())

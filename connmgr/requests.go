@@ -5,7 +5,6 @@ import (
 	"time"
 )
 
-
 // ConnOption changes what Disconnect does.
 type ConnOption func(*connOptions)
 
@@ -45,12 +44,14 @@ func (cm *ConnManager) established(p *pending, conn net.Conn) bool {
 		cm.auto.newest = c
 		if cm.autoState().room() == 0 {
 			cm.endSurplus()
+		} else if cm.lim.MaxPending > 0 {
+			cm.fill() // there may be a place for another dial
 		}
 	}
 	if cm.cfg.OnConnection == nil {
 		return false
 	}
-	if c.calls != nil { // callbacks of an earlier connection are not through
+	if c.calling { // callbacks of an earlier connection are not through
 		return cm.call(c, func() { cm.onConnection(c, conn) })
 	}
 	return cm.call(c, nil)
@@ -102,7 +103,7 @@ func (cm *ConnManager) fail(p *pending, reason Reason, err error) error {
 		case reason.Local() && p.net.down:
 			cm.wait(p, ReasonNetworkDown)
 		case !reason.Local():
-			c.retries++
+			c.failedAgain()
 			fallthrough
 		default:
 			cm.retry(p)
@@ -132,7 +133,7 @@ func (cm *ConnManager) fail(p *pending, reason Reason, err error) error {
 // retry dials p again after the wait that its failures have earned. The lock
 // must be held.
 func (cm *ConnManager) retry(p *pending) {
-	cm.retryIn(p, cm.cfg.Backoff.Wait(p.c.retries, cm.rng.Float64()))
+	cm.retryIn(p, cm.cfg.Backoff.Wait(uint32(p.c.retries), cm.rng.Float64()))
 }
 
 func (cm *ConnManager) retryIn(p *pending, d time.Duration) {
@@ -176,7 +177,7 @@ func (cm *ConnManager) Disconnect(id uint64, options ...ConnOption) {
 		if p := c.pend; p.where == whereDialing {
 			cm.undial(p)
 			p.reason, p.err = ReasonDisconnected, o.cause
-			c.retries++
+			c.failedAgain()
 			cm.retry(p)
 		}
 	case c.Permanent || o.triggerReconnect:
@@ -270,10 +271,10 @@ func (cm *ConnManager) reconnect(c *ConnReq, cause error) net.Conn {
 		cm.autoEnded(c)
 	}
 	up := cm.since() - c.up
-	if !cm.cfg.CreditOnGood && cm.cfg.Backoff.proven(c.retries, up) {
+	if !cm.cfg.CreditOnGood && cm.cfg.Backoff.proven(uint32(c.retries), up) {
 		c.retries = 0
 	}
-	c.retries++
+	c.failedAgain()
 	p := &pending{c: c, where: whereHeld, reason: ReasonDisconnected, err: cause}
 	c.pend = p
 	c.setState(ConnPending)
