@@ -87,8 +87,9 @@ func (cm *ConnManager) startAuto() {
 }
 
 // runAuto makes automatic dials, one after another, while there are any to be
-// made. It starts another goroutine beside it before each, so that a dial that
-// takes its time holds up nobody; where dials are instant, few are needed.
+// made, and runs their callbacks. It starts another goroutine beside it before
+// each, so that a dial or a callback that takes its time holds up nobody; where
+// they are instant, few are needed.
 func (cm *ConnManager) runAuto() {
 	cm.auto.starting.Store(false)
 	for {
@@ -103,7 +104,7 @@ func (cm *ConnManager) runAuto() {
 			cm.startAuto()
 		}
 		if p, a := cm.chooseAddress(); p != nil {
-			cm.attempt(p, a, false)
+			cm.attempt(p, a, true)
 		}
 	}
 }
