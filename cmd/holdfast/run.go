@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+	"github.com/spf13/cobra"
+
+	"holdfast/node"
+)
+
+// statusEvery is how often run logs its numbers.
+const statusEvery = 10 * time.Minute
+
+// runFlags are the flags of run.
+type runFlags struct {
+	network                  networkFlags
+	connect, addPeer, listen []string
+	noListen, noDNSSeed      bool
+	maxPeers, targetOutbound int
+	services                 uint64
+	dataDir, debugLevel      string
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Join a Bitcoin network and keep peers",
+		Long: `Run joins a Bitcoin network, mainnet if no other is chosen, and keeps peers until
+it gets SIGINT or SIGTERM. It then leaves within 10 seconds; a second signal ends
+it at once.
+
+By default it accepts connections from this machine only. To be reachable for
+others, open it to the world: --listen 0.0.0.0 --listen [::].
+
+Flags that may be given several times are marked with (*). A port that is not
+given is the network's default.`,
+		Example: `  holdfast run
+  holdfast run --signet --listen 0.0.0.0
+  holdfast run --regtest --connect 127.0.0.1:18444
+  holdfast run --debuglevel info,PEER=debug`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return f.run(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	f.network = addNetworkFlags(flags)
+	flags.StringArrayVar(&f.connect, "connect", nil, "connect to `host[:port]` and look for no other peers (*);\nwithout --listen nothing is accepted then")
+	flags.StringArrayVar(&f.addPeer, "addpeer", nil, fmt.Sprintf("keep `host[:port]` besides the peers that are found,\nat most %d (*)", node.MaxAddPeer))
+	flags.StringArrayVar(&f.listen, "listen", nil, "accept connections on `host[:port]` (*); :port means all\ninterfaces; if not given, 127.0.0.1 and [::1] only")
+	flags.BoolVar(&f.noListen, "nolisten", false, "accept no connections")
+	flags.IntVar(&f.maxPeers, "maxpeers", node.DefaultMaxPeers, "have at most this `number` of peers altogether")
+	flags.IntVar(&f.targetOutbound, "targetoutbound", node.DefaultTargetOutbound, "find and keep this `number` of outbound peers")
+	flags.Uint64Var(&f.services, "services", 0, "claim to serve these `bits`, as 0x9; holdfast serves nothing,\nbut btcd hangs up on who does not claim 0x9")
+	flags.BoolVar(&f.noDNSSeed, "nodnsseed", false, "do not ask the seeds for addresses")
+	flags.StringVar(&f.dataDir, "datadir", defaultDataDir(), "keep files in `path`, each network in a directory of its\nown")
+	flags.StringVar(&f.debugLevel, "debuglevel", "info", "log from these `levels` on: trace, debug, info, warn, error,\ncritical or off; for a subsystem too, as info,PEER=debug")
+	return cmd
+}
+
+// run is the command: it returns when the node has ended.
+func (f *runFlags) run(ctx context.Context, out io.Writer) error {
+	params, network, err := f.network.chosen()
+	if err != nil {
+		return err
+	}
+	levels, err := parseLevels(f.debugLevel)
+	if err != nil {
+		return usagef("--debuglevel %q: %w", f.debugLevel, err)
+	}
+	cfg, err := f.config(params)
+	if err != nil {
+		return err
+	}
+	log := newLogger(out, levels)
+	cfg.Logger = log
+	n, err := node.New(cfg)
+	if err != nil {
+		return flagError(err)
+	}
+	defer n.Close() //nolint:errcheck // it returns none
+	dir, err := prepareDataDir(f.dataDir, network)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	began := time.Now()
+	log.Info(fmt.Sprintf("holdfast %s%s, data directory %s", node.Version, revision(), dir))
+
+	var wg sync.WaitGroup
+	wg.Go(func() { logStatus(ctx, log, n) })
+	err = n.Run(ctx)
+	stopped := fmt.Sprintf("Stopped after %v", time.Since(began).Round(time.Second))
+	if err != nil {
+		return err
+	}
+	wg.Wait()
+	log.Info(stopped)
+	return nil
+}
+
+// config makes the node's configuration of the flags.
+func (f *runFlags) config(params *chaincfg.Params) (node.Config, error) {
+	cfg := node.Config{
+		Params:         params,
+		Connect:        f.connect,
+		AddPeer:        f.addPeer,
+		Listen:         f.listen,
+		MaxPeers:       f.maxPeers,
+		TargetOutbound: f.targetOutbound,
+		DataDir:        f.dataDir,
+		Services:       wire.ServiceFlag(f.services),
+	}
+	switch {
+	case f.maxPeers < 1:
+		return cfg, usagef("--maxpeers %d: at least one peer must be allowed", f.maxPeers)
+	case f.targetOutbound < 0:
+		return cfg, usagef("--targetoutbound %d: it cannot be negative", f.targetOutbound)
+	case f.targetOutbound == 0:
+		cfg.TargetOutbound = -1 // the node's word for none
+	}
+	switch {
+	case f.noListen && len(f.listen) > 0:
+		return cfg, usagef("--nolisten and --listen exclude each other")
+	case !f.noListen && len(f.listen) == 0 && len(f.connect) == 0:
+		cfg.Listen = loopback()
+	}
+	if f.noDNSSeed {
+		cfg.Seeds = []node.Seed{}
+	}
+	return cfg, nil
+}
+
+// loopback returns the addresses that only this machine reaches. Where there is
+// no IPv6, it is one.
+func loopback() []string {
+	hosts := []string{"127.0.0.1"}
+	if l, err := net.Listen("tcp", "[::1]:0"); err == nil {
+		_ = l.Close() // it was a try
+		hosts = append(hosts, "::1")
+	}
+	return hosts
+}
+
+// flagError names the flag that a node does not accept.
+func flagError(err error) error {
+	var wrong *node.ConfigError
+	if errors.As(err, &wrong) {
+		return usagef("--%w", err)
+	}
+	return err
+}
+
+// logStatus logs the node's numbers now and then, until ctx ends.
+func logStatus(ctx context.Context, log *slog.Logger, n *node.Node) {
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			log.Info("Stopping; a second signal ends it at once")
+			return
+		case <-tick.C:
+			log.Info(n.Counts().String())
+		}
+	}
+}

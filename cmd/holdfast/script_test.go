@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// oneLineOfStderr checks that the last command wrote exactly one line to stderr.
+func oneLineOfStderr(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile("stderr")
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: oneline")
+	}
+	if strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") || !strings.HasPrefix(text, "holdfast: ") {
+		ts.Fatalf("stderr is not one line of holdfast's:\n%s", text)
+	}
+}
+
+// waitForOutput waits until a file has a text: "waitfor FILE TEXT". With "listen"
+// as FILE, it waits until somebody listens at the address TEXT.
+func waitForOutput(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitfor FILE TEXT")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		if args[0] == "listen" {
+			if c, err := net.Dial("tcp", args[1]); err == nil {
+				_ = c.Close() // it was a try
+				return
+			}
+		} else if b, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && strings.Contains(string(b), args[1]) {
+			return
+		}
+		if !pauseFor(ctx, 20*time.Millisecond) {
+			ts.Fatalf("%s never came", args[1])
+		}
+	}
+}
+
+// sendGarbage sends what is no Bitcoin to an address.
+func sendGarbage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: garbage ADDRESS")
+	}
+	c, err := net.Dial("tcp", args[0])
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	_, err = c.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	_, _ = io.Copy(io.Discard, c) // until the node hangs up, in whichever way
+	_ = c.Close()
+}

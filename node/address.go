@@ -1,0 +1,177 @@
+package node
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// hostAddr is an address with a host name, which the dialer resolves at each
+// attempt, so that a dead resolver holds up nothing but this address, and a name
+// that moves is followed.
+type hostAddr struct {
+	host string
+	port uint16
+}
+
+// Network returns "tcp".
+func (hostAddr) Network() string { return "tcp" }
+
+// String returns host:port.
+func (a hostAddr) String() string { return net.JoinHostPort(a.host, strconv.Itoa(int(a.port))) }
+
+// parseAddr reads "host", "host:port", ":port" (only if anyHost), an IPv6 address
+// with or without brackets, and adds defaultPort where there is no port. IP
+// addresses become *net.TCPAddr, names hostAddr.
+func parseAddr(text string, defaultPort uint16, anyHost bool) (net.Addr, error) {
+	host, port := text, defaultPort
+	if ip, ok := parseIP(text); ok {
+		return portAddr(tcpAddr(ip, port), port, anyHost)
+	}
+	if h, p, err := net.SplitHostPort(text); err == nil {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("port %q is not a number from 1 to 65535", p)
+		}
+		host, port = h, uint16(n)
+	} else if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		host = text[1 : len(text)-1]
+	} else if strings.Contains(text, ":") {
+		return nil, fmt.Errorf("it is not host:port, and not an IPv6 address")
+	}
+	if ip, ok := parseIP(host); ok {
+		return portAddr(tcpAddr(ip, port), port, anyHost)
+	}
+	switch {
+	case host == "" && anyHost:
+		return portAddr(&net.TCPAddr{Port: int(port)}, port, anyHost)
+	case host == "":
+		return nil, fmt.Errorf("it has no host")
+	case !validName(host):
+		return nil, fmt.Errorf("%q is neither an IP address nor a host name", host)
+	}
+	return portAddr(hostAddr{strings.ToLower(host), port}, port, anyHost)
+}
+
+// parseIP reads an IP address. Its zone must be what the name of an interface can
+// be; netip takes anything for one.
+func parseIP(text string) (netip.Addr, bool) {
+	ip, err := netip.ParseAddr(text)
+	if err != nil || ip.Zone() != "" && !plainLabel(ip.Zone()) {
+		return netip.Addr{}, false
+	}
+	return ip, true
+}
+
+// portAddr refuses port 0, unless it is for a listener, where it means any port.
+func portAddr(a net.Addr, port uint16, listen bool) (net.Addr, error) {
+	if port == 0 && !listen {
+		return nil, fmt.Errorf("port 0 cannot be dialed")
+	}
+	return a, nil
+}
+
+func tcpAddr(ip netip.Addr, port uint16) *net.TCPAddr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip.Unmap(), port))
+}
+
+// validName reports whether a host name could be one: letters, digits, hyphens,
+// underscores and dots, with no label empty or too long. A name of digits and
+// dots only is an IP address with a mistake in it.
+func validName(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	if len(host) > 253 || strings.Trim(host, "0123456789.") == "" {
+		return false
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if !plainLabel(label) {
+			return false
+		}
+	}
+	return true
+}
+
+// plainLabel reports whether s is 1 to 63 letters, digits, hyphens or underscores.
+func plainLabel(s string) bool {
+	for _, c := range s {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 63
+}
+
+// isOnion reports whether addr is a name that only Tor can resolve, and that must
+// not be asked of DNS.
+func isOnion(addr net.Addr) bool {
+	return strings.HasSuffix(strings.TrimSuffix(hostOf(addr), "."), ".onion")
+}
+
+// ipOf returns the IP address of addr, IPv4-mapped ones as IPv4, without zone.
+func ipOf(addr net.Addr) (netip.Addr, bool) {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		ip := tcp.AddrPort().Addr()
+		return ip.Unmap().WithZone(""), ip.IsValid()
+	}
+	if addr == nil {
+		return netip.Addr{}, false
+	}
+	ip, err := netip.ParseAddr(hostOf(addr))
+	return ip.Unmap().WithZone(""), err == nil
+}
+
+// hostOf returns the host of addr in lower case, or all of it if it has no port.
+func hostOf(addr net.Addr) string {
+	text := addr.String()
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
+	}
+	return strings.ToLower(text)
+}
+
+// reserved are the special addresses that the public Internet does not route,
+// besides the private, loopback, link-local and multicast ones (IANA's special
+// purpose registries).
+var reserved = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("203.0.113.0/24"),
+	netip.MustParsePrefix("240.0.0.0/4"),
+	netip.MustParsePrefix("100::/64"),
+	netip.MustParsePrefix("2001:10::/28"),
+	netip.MustParsePrefix("2001:20::/28"),
+	netip.MustParsePrefix("2001:db8::/32"),
+	netip.MustParsePrefix("3fff::/20"),
+}
+
+// routable reports whether an address is one of the public Internet. With
+// allowLocal, loopback and private addresses count too.
+func routable(ip netip.Addr, allowLocal bool) bool {
+	ip = ip.Unmap()
+	if ip.IsLoopback() || ip.IsPrivate() {
+		return allowLocal
+	}
+	if !ip.IsGlobalUnicast() {
+		return false
+	}
+	for _, p := range reserved {
+		if p.Contains(ip) {
+			return false
+		}
+	}
+	return true
+}
+
+// isSelfHost reports whether ip is the loopback address that every program of a
+// machine uses: it stands for no particular peer.
+func isSelfHost(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return ip == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || ip == netip.IPv6Loopback()
+}

@@ -1,0 +1,310 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"holdfast/connmgr"
+)
+
+// Version is the version of holdfast.
+const Version = "0.1.0"
+
+// Defaults of a Config.
+const (
+	DefaultMaxPeers       = 125 // btcd's and Core's
+	DefaultTargetOutbound = 8   // btcd's
+
+	// MaxAddPeer is the most AddPeer addresses, as many as Core's addnode takes.
+	MaxAddPeer = 8
+
+	defaultDialTimeout      = 10 * time.Second
+	defaultHandshakeTimeout = 30 * time.Second
+	defaultPingInterval     = 2 * time.Minute  // Core's
+	defaultPingTimeout      = 20 * time.Minute // Core's
+	defaultBanDuration      = 24 * time.Hour   // btcd's and Core's
+	defaultShutdownTimeout  = 8 * time.Second  // below the 10 s of most service managers' patience
+
+	// maxInboundPerHost leaves room for a few nodes behind one address, and none
+	// for one host to take all places.
+	maxInboundPerHost = 5
+
+	// maxPending is the most dials at once, so that an unlucky start does not
+	// look like a port scan.
+	maxPending = 64
+)
+
+// Resolver looks up host names. *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Seed is where addresses come from when none are known: a DNS seed, or an
+// address ("1.2.3.4", "host.onion:38333") that is taken as it is.
+type Seed struct {
+	Host string
+
+	// HasFiltering says that the seed knows names with service bits ("x9.host").
+	HasFiltering bool
+}
+
+// Config says how a node works. New copies it. The zero value of each field but
+// Params is a sensible default.
+type Config struct {
+	// Params is the Bitcoin network. It must be set.
+	Params *chaincfg.Params
+
+	// Listen are the addresses to accept on: "host", "host:port" or ":port" (all
+	// interfaces). Where there is no port, it is the network's. Empty means none.
+	Listen []string
+
+	// Connect are the only peers, if there are any: no others are looked for.
+	// They are dialed for ever. Names are resolved anew at each dial.
+	Connect []string
+
+	// AddPeer are peers to keep besides the automatic ones, at most MaxAddPeer.
+	// They are dialed for ever. Connect wins: then these are not used.
+	AddPeer []string
+
+	// MaxPeers is the most peers altogether. 0 means 125.
+	MaxPeers int
+
+	// TargetOutbound is the number of automatic outbound peers. 0 means 8, a
+	// negative number none. It is cut to what MaxPeers leaves.
+	TargetOutbound int
+
+	// DataDir is where the node keeps its files. This version keeps none.
+	DataDir string
+
+	// UserAgent is told to peers. "" means "/holdfast:VERSION/".
+	UserAgent string
+
+	// Services are told to peers as what this node serves. It serves nothing, so
+	// the zero value is the truth. But btcd and others hang up on who they dialed
+	// and does not claim SFNodeNetwork and SFNodeWitness: to be kept by those,
+	// claim them.
+	Services wire.ServiceFlag
+
+	// Seeds are asked when no addresses are known. Nil means those of Params; an
+	// empty slice that is not nil means none. On chaincfg's simnet, which is a
+	// network of one's own machines, a node without Seeds looks for no peers, as
+	// in btcd.
+	Seeds []Seed
+
+	// Resolver resolves seeds and names. Nil means net.DefaultResolver.
+	Resolver Resolver
+
+	// Dial connects to an address, which is a *net.TCPAddr. Nil means a
+	// net.Dialer.
+	Dial func(context.Context, net.Addr) (net.Conn, error)
+
+	// NewListener opens a listener. Nil means net.Listen.
+	NewListener func(net.Addr) (net.Listener, error)
+
+	// AllowLoopback treats loopback and private addresses as those of the
+	// Internet: they enter the address book, have groups, are limited and
+	// banned. 127.0.0.1 and ::1 are never banned. It is for demonstrations and
+	// tests.
+	AllowLoopback bool
+
+	// Filter, if it is set, is asked about each IP address that is told by seeds or
+	// peers: only those for which it is true enter the address book, and with that
+	// are dialed. It must be quick.
+	Filter func(netip.Addr) bool
+
+	// DialTimeout bounds a dial, with all addresses of a name. 0 means 10 s.
+	DialTimeout time.Duration
+
+	// HandshakeTimeout bounds the handshake. 0 means 30 s.
+	HandshakeTimeout time.Duration
+
+	// PingInterval is the time between pings, and PingTimeout how long a peer may
+	// take to answer one. 0 means 2 min and 20 min.
+	PingInterval, PingTimeout time.Duration
+
+	// BanDuration is how long a host is banned. 0 means 24 h.
+	BanDuration time.Duration
+
+	// ShutdownTimeout bounds the end of Run. 0 means 8 s.
+	ShutdownTimeout time.Duration
+
+	// Logger gets each event as a line, with the attribute SubsystemKey. Nil
+	// means silence.
+	Logger *slog.Logger
+
+	// OnEvent is called with each event, in order and one at a time. It should be
+	// quick: events wait for it, and are dropped and counted if it does not keep
+	// up.
+	OnEvent func(Event)
+
+	// Rand is the source of all chance, nonces included. Nil means a random one.
+	// It need not be safe for concurrent use.
+	Rand rand.Source
+}
+
+// ConfigError says that a Config cannot be used.
+type ConfigError struct {
+	Field   string // as in Config, in lower case: "addpeer"
+	Value   string // may be empty
+	Problem string // what is wrong, and what to do
+}
+
+// Error says which value of which field is wrong, and why.
+func (e *ConfigError) Error() string {
+	if e.Value == "" {
+		return fmt.Sprintf("%s: %s", e.Field, e.Problem)
+	}
+	return fmt.Sprintf("%s %q: %s", e.Field, e.Value, e.Problem)
+}
+
+// settings is a checked Config.
+type settings struct {
+	Config
+	port      uint16 // of the network
+	listen    []net.Addr
+	permanent []net.Addr
+	class     connmgr.Class
+	auto      bool // automatic outbound connections are wanted
+	inbound   uint32
+}
+
+// check fills in the defaults and refuses what makes no sense. Its errors are of
+// type *ConfigError.
+func (cfg Config) check() (settings, error) {
+	s := settings{Config: cfg}
+	if cfg.Params == nil {
+		return s, &ConfigError{"params", "", "a network must be chosen"}
+	}
+	port, err := strconv.ParseUint(cfg.Params.DefaultPort, 10, 16)
+	if err != nil {
+		return s, &ConfigError{"params", cfg.Params.DefaultPort, "the network's default port is no number"}
+	}
+	s.port = uint16(port)
+	s.fillDefaults()
+	if len(s.UserAgent) > wire.MaxUserAgentLen {
+		return s, &ConfigError{"useragent", "", fmt.Sprintf("it has %d bytes, at most %d are allowed", len(s.UserAgent), wire.MaxUserAgentLen)}
+	}
+	if s.listen, err = parseAll("listen", cfg.Listen, s.port, true); err != nil {
+		return s, err
+	}
+	connect, err := parseAll("connect", cfg.Connect, s.port, false)
+	if err != nil {
+		return s, err
+	}
+	addPeer, err := parseAll("addpeer", cfg.AddPeer, s.port, false)
+	if err != nil {
+		return s, err
+	}
+	if len(addPeer) > MaxAddPeer {
+		return s, &ConfigError{"addpeer", "", fmt.Sprintf("%d are given, at most %d are allowed: use connect for a fixed set of peers", len(addPeer), MaxAddPeer)}
+	}
+	s.permanent, s.class = addPeer, ClassManual
+	if len(connect) > 0 {
+		s.permanent, s.class = connect, ClassConnect
+	}
+	return s, s.share()
+}
+
+// share divides MaxPeers between permanent, automatic and inbound peers.
+func (s *settings) share() error {
+	if s.MaxPeers < 0 {
+		return &ConfigError{"maxpeers", strconv.Itoa(s.MaxPeers), "at least one peer must be allowed"}
+	}
+	free := s.MaxPeers - len(s.permanent)
+	if free < 0 {
+		return &ConfigError{"maxpeers", strconv.Itoa(s.MaxPeers), fmt.Sprintf("%d peers are to be connected for ever: allow at least as many", len(s.permanent))}
+	}
+	lonely := s.Params.Net == wire.SimNet && len(s.Seeds) == 0
+	if s.class == ClassConnect || lonely || s.TargetOutbound < 0 {
+		s.TargetOutbound = 0
+	}
+	s.TargetOutbound = min(s.TargetOutbound, free)
+	s.auto = s.TargetOutbound > 0
+	s.inbound = uint32(free - s.TargetOutbound)
+	return nil
+}
+
+func (s *settings) fillDefaults() {
+	if s.MaxPeers == 0 {
+		s.MaxPeers = DefaultMaxPeers
+	}
+	if s.TargetOutbound == 0 {
+		s.TargetOutbound = DefaultTargetOutbound
+	}
+	if s.UserAgent == "" {
+		s.UserAgent = "/holdfast:" + Version + "/"
+	}
+	if s.Seeds == nil {
+		for _, seed := range s.Params.DNSSeeds {
+			s.Seeds = append(s.Seeds, Seed{seed.Host, seed.HasFiltering})
+		}
+	}
+	if s.Resolver == nil {
+		s.Resolver = net.DefaultResolver
+	}
+	if s.Dial == nil {
+		s.Dial = func(ctx context.Context, addr net.Addr) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", addr.String())
+		}
+	}
+	if s.NewListener == nil {
+		s.NewListener = func(addr net.Addr) (net.Listener, error) {
+			return net.Listen("tcp", addr.String())
+		}
+	}
+	for _, d := range []struct {
+		field     *time.Duration
+		byDefault time.Duration
+	}{
+		{&s.DialTimeout, defaultDialTimeout},
+		{&s.HandshakeTimeout, defaultHandshakeTimeout},
+		{&s.PingInterval, defaultPingInterval},
+		{&s.PingTimeout, defaultPingTimeout},
+		{&s.BanDuration, defaultBanDuration},
+		{&s.ShutdownTimeout, defaultShutdownTimeout},
+	} {
+		if *d.field <= 0 {
+			*d.field = d.byDefault
+		}
+	}
+	if s.Rand == nil {
+		var key [32]byte
+		for i := range key {
+			key[i] = byte(rand.Uint32())
+		}
+		s.Rand = rand.NewChaCha8(key)
+	}
+}
+
+// parseAll reads the addresses of one field.
+func parseAll(field string, texts []string, port uint16, listen bool) ([]net.Addr, error) {
+	seen := make(map[string]bool)
+	var addrs []net.Addr
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		addr, err := parseAddr(text, port, listen)
+		if err != nil {
+			return nil, &ConfigError{field, text, err.Error()}
+		}
+		if isOnion(addr) {
+			return nil, &ConfigError{field, text, "onion addresses need a Tor proxy, which this version cannot use"}
+		}
+		if seen[addr.String()] {
+			return nil, &ConfigError{field, addr.String(), "it is given twice: remove one"}
+		}
+		seen[addr.String()] = true
+		addrs = append(addrs, addr)
+	}
+	return addrs, nil
+}

@@ -1,0 +1,40 @@
+// Package node is the part of a Bitcoin node that keeps its peers: it joins a
+// network, shakes hands, pings, exchanges addresses, and bans who misbehaves. It
+// validates no chain and relays no transactions or blocks.
+//
+// A node is made by [New] from a [Config] and run by [Node.Run]. Its connections
+// are connmgr's work: the node hands it addresses, and runs one session on each
+// connection that it gets back.
+//
+// # What happens is an event
+//
+// The node publishes its own events into connmgr's stream, so there is one order
+// for all of them. [Event] is the view of both that the log, the demo and the
+// tools show: its String is the one wording.
+package node
+
+// How the package is laid out, one mechanism a file:
+//
+//	config.go     Config, its defaults and checks
+//	address.go    addresses: parsing, names resolved at each dial, routable or not
+//	group.go      the network group of an address
+//	node.go       New, Run, Close; the connection manager's set-up
+//	dial.go       from the address book to a connection
+//	peer.go       one session: its life, its writer, its end
+//	read.go       the reading half: messages in, bounded
+//	frame.go      one message off the wire: header, payload, checksum
+//	handshake.go  version and verack
+//	keepalive.go  ping and pong
+//	gossip.go     addresses in and out
+//	messages.go   what is done with each type of message
+//	bucket.go     a token bucket, and the limit of messages
+//	misbehave.go  offences and their scores
+//	bans.go       hosts that are not talked to
+//	book.go       the address book, in memory
+//	seeds.go      the DNS seeds
+//	events.go     Event; kind.go its kinds; reason.go Reason
+//	snapshot.go   the state as data
+//
+// Locks: Node.mu, book.mu, bans.mu and session.mu are leaves: nothing else is
+// locked under them, and no connection is written, read or closed. What only one
+// goroutine of a session touches is marked so and has no lock.

@@ -1,0 +1,270 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"holdfast/connmgr"
+)
+
+// Event is one change of state: one of connmgr's, where Kind is KindConnection,
+// or one of the node's own. All share one order (Seq). The log, the demo and the
+// tools show its String.
+type Event struct {
+	// Event is connmgr's. For events of the node's own, Seq, Time, Addr, ID (of
+	// the request; 0 for inbound peers), Class and Inbound are set, and Err is
+	// the cause if there is one.
+	connmgr.Event
+
+	Kind    Kind
+	Why     Reason    // why a session ended or did not begin
+	Peer    *PeerInfo // the peer's facts at that moment; nil if it is not about one
+	Offence Offence
+	Ban     *Ban   // of KindBanned
+	Counts  Counts // of KindReady, KindLost and KindStarted
+	Text    string // more for the reader; of KindSeed and KindSeedFailed the seed's name, "" for those that are addresses
+
+	// Told and New are how many addresses were told, and how many of them were
+	// new; Ignored is how many were over the limit. Of KindAddresses and KindSeed.
+	// Of KindNoSeed, Told is how many seeds were asked.
+	Told, New, Ignored int
+}
+
+// publish puts an event of the node's into connmgr's stream.
+func (n *Node) publish(e Event) {
+	e.Event.Detail = nil
+	carried := e.Event
+	carried.Detail = e
+	n.cm.Publish(carried)
+}
+
+// onEvent is connmgr's OnEvent: it hands each event to the log and the owner.
+func (n *Node) onEvent(ce connmgr.Event) {
+	e, ok := ce.Detail.(Event)
+	if !ok {
+		e.Kind = KindConnection
+	}
+	ce.Detail = nil
+	e.Event = ce
+	if n.cfg.Logger != nil {
+		n.log(e)
+	}
+	if n.cfg.OnEvent != nil {
+		n.cfg.OnEvent(e)
+	}
+}
+
+// Subsystem names the part of the node that the event is about.
+func (e Event) Subsystem() string {
+	if e.Kind < numKinds {
+		return kindSubsystems[e.Kind]
+	}
+	return SubsystemNode
+}
+
+// LevelTrace is the level below debug, of what is too much even for that.
+const LevelTrace = slog.Level(-8)
+
+// Level returns how loud the event is in a log: a change of the node's peers is
+// information, what happens to connections on the way there is for debugging,
+// except for the peers that the operator asked for by name.
+func (e Event) Level() slog.Level {
+	named := e.Class == ClassManual || e.Class == ClassConnect
+	switch e.Kind {
+	case KindConnection:
+		if named && e.Type == connmgr.EventRetryAt && e.Reason != connmgr.ReasonNetworkDown {
+			return slog.LevelInfo
+		}
+		if e.Type == connmgr.EventFailed && e.Addr == nil {
+			return LevelTrace // each free slot says so every few seconds
+		}
+		if e.Type == connmgr.EventLimitReached && e.Reason == connmgr.ReasonTooManyFails {
+			return slog.LevelWarn
+		}
+		return e.Event.Level()
+	case KindStarted, KindBanned, KindSeed, KindReady:
+		return slog.LevelInfo
+	case KindNoSeed:
+		return slog.LevelWarn
+	case KindLost:
+		if e.Why == ReasonShutdown {
+			return slog.LevelDebug
+		}
+		return slog.LevelInfo
+	case KindUnready:
+		if e.Why == ReasonSelf && named {
+			return slog.LevelWarn
+		}
+	}
+	return slog.LevelDebug
+}
+
+// String is the event as one line of text, without its time and level.
+func (e Event) String() string {
+	switch e.Kind {
+	case KindConnection:
+		return e.connection()
+	case KindStarted:
+		return e.Text
+	case KindReady:
+		return e.readyLine()
+	case KindUnready:
+		return fmt.Sprintf("No peer at %s: %s%s", e.who(), e.cause(), e.afterwards())
+	case KindLost:
+		return fmt.Sprintf("Lost peer %s: %s (%s; %s)", e.who(), e.cause(), e.lifetime(), e.Counts.peers())
+	case KindOffence:
+		return fmt.Sprintf("Misbehaving: %s is %s%s (score %d)", e.who(), e.Offence, e.colonText(), e.Peer.BanScore)
+	case KindBanned:
+		return fmt.Sprintf("Banned %s for %v: %s (score %d)", e.Ban.Host, e.Ban.Until.Sub(e.Ban.Since), e.Ban.Offence, e.Ban.Score)
+	case KindTurnedAway:
+		return fmt.Sprintf("Turned away %s: its host is banned", e.who())
+	case KindAddresses:
+		return fmt.Sprintf("Peer %s told %s", e.who(), e.told())
+	case KindSeed:
+		if e.Text == "" {
+			return "Fixed seeds: " + e.told()
+		}
+		return fmt.Sprintf("Seed %s told %s", e.Text, e.told())
+	case KindSeedFailed:
+		return fmt.Sprintf("Seed %s told nothing: %v", e.Text, e.Err)
+	case KindNoSeed:
+		return fmt.Sprintf("No addresses from any of %s (%v): asking again in %v",
+			count(e.Told, "seed", "seeds"), e.Err, e.At.Sub(e.Time).Round(time.Second))
+	}
+	return e.Kind.String()
+}
+
+// connection words the events of connmgr that an operator sees at the usual log
+// level; connmgr words the others.
+func (e Event) connection() string {
+	if e.Type == connmgr.EventFailed {
+		if e.Addr == nil {
+			return "No address to dial now: all that are known are in use, banned, or were tried lately"
+		}
+		return fmt.Sprintf("Cannot connect to %s: %s", e.who(), e.failure())
+	}
+	if text, ok := refusals[e.Reason]; ok && e.Type == connmgr.EventRefused && e.Inbound {
+		return fmt.Sprintf("Refused %s: %s", e.who(), text)
+	}
+	if e.Type != connmgr.EventRetryAt {
+		return e.Event.String()
+	}
+	if e.At.IsZero() {
+		return fmt.Sprintf("Waiting to connect to %s: %s", e.who(), e.Reason.Error())
+	}
+	wait := e.At.Sub(e.Time).Round(100 * time.Millisecond)
+	if e.Reason == connmgr.ReasonDisconnected {
+		return fmt.Sprintf("Reconnecting to %s in %v", e.who(), wait)
+	}
+	return fmt.Sprintf("Cannot connect to %s (%s): next try in %v", e.who(), e.failure(), wait)
+}
+
+// refusals say why an inbound connection was closed at once.
+var refusals = map[connmgr.Reason]string{
+	connmgr.ReasonInboundFull: "there are as many inbound connections as may be",
+	connmgr.ReasonHostFull:    "its host has as many connections as one host may",
+	connmgr.ReasonPrefixFull:  "its network has as many connections as one may",
+}
+
+// failure is why a dial failed, short where the reason says it all, and without
+// the address, which the line has already.
+func (e Event) failure() string {
+	switch e.Reason {
+	case connmgr.ReasonRefused, connmgr.ReasonTimedOut, connmgr.ReasonReset, connmgr.ReasonUnresolved:
+		return e.Reason.Error()
+	}
+	var op *net.OpError
+	switch {
+	case e.Err == nil:
+		return e.Reason.Error()
+	case errors.As(e.Err, &op) && op.Err != nil:
+		return op.Err.Error()
+	}
+	return e.Err.Error()
+}
+
+func (e Event) who() string {
+	if e.Addr == nil {
+		return "unknown"
+	}
+	return e.Addr.String()
+}
+
+// cause says why a session ended.
+func (e Event) cause() string {
+	if e.Err != nil {
+		return e.Err.Error()
+	}
+	return e.Why.Error()
+}
+
+// afterwards says what follows where that is not plain.
+func (e Event) afterwards() string {
+	if e.Why == ReasonSelf && e.Peer != nil && e.Peer.Permanent {
+		return "; it will not be tried again"
+	}
+	return ""
+}
+
+func (e Event) colonText() string {
+	if e.Text == "" {
+		return ""
+	}
+	return ": " + e.Text
+}
+
+func (e Event) readyLine() string {
+	p := e.Peer
+	agent := p.UserAgent
+	if agent == "" {
+		agent = "no user agent"
+	}
+	return fmt.Sprintf("Peer %s ready: %s v%d, %s, %s", e.who(), agent, p.Version, direction(p), e.Counts.place(p))
+}
+
+func direction(p *PeerInfo) string {
+	switch {
+	case p.Inbound:
+		return "inbound"
+	case p.Permanent:
+		return string(p.Class)
+	}
+	return "outbound"
+}
+
+// place says which of its sort a peer is: "3 of 8".
+func (c Counts) place(p *PeerInfo) string {
+	switch {
+	case p.Inbound:
+		return fmt.Sprintf("%d in all", c.Inbound)
+	case p.Permanent:
+		return fmt.Sprintf("%d of %d", c.Permanent, c.Wanted)
+	}
+	return fmt.Sprintf("%d of %d", c.Outbound, c.Target)
+}
+
+// peers is what is left: "7 of 8 outbound, 2 inbound left".
+func (c Counts) peers() string {
+	return strings.Join(c.peerParts(), ", ") + " left"
+}
+
+func (e Event) lifetime() string {
+	d := e.Time.Sub(e.Peer.Since)
+	if d < 10*time.Second {
+		return "after " + d.Round(100*time.Millisecond).String()
+	}
+	return "after " + d.Round(time.Second).String()
+}
+
+func (e Event) told() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %d new", count(e.Told, "address", "addresses"), e.New)
+	if e.Ignored > 0 {
+		fmt.Fprintf(&b, ", %d ignored (too many at once)", e.Ignored)
+	}
+	return b.String()
+}

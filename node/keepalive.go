@@ -1,0 +1,63 @@
+package node
+
+import (
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
+)
+
+// keepalive knows the ping that was sent and not answered yet. There is one at
+// most: a second one would tell nothing more.
+type keepalive struct {
+	interval, timeout time.Duration
+
+	mu    sync.Mutex
+	nonce uint64
+	sent  time.Time // zero if no ping is under way
+	last  time.Time // when the last one was sent
+	rtt   time.Duration
+}
+
+// due is asked by a clock. It returns when to ask again, and a ping if it is time
+// for one; or that the last one was not answered in time.
+func (k *keepalive) due(now time.Time, random func() uint64) (wait time.Duration, ping *wire.MsgPing, late bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case !k.sent.IsZero():
+		left := k.timeout - now.Sub(k.sent)
+		return min(left, k.interval), nil, left <= 0
+	case !k.last.IsZero() && now.Sub(k.last) < k.interval:
+		return k.interval - now.Sub(k.last), nil, false
+	}
+	k.nonce, k.sent, k.last = random(), now, now
+	return min(k.interval, k.timeout), wire.NewMsgPing(k.nonce), false
+}
+
+// pong takes an answer. One that answers no ping of ours is ignored, as in Core.
+func (k *keepalive) pong(nonce uint64, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.sent.IsZero() && nonce == k.nonce {
+		// A clock too coarse to see it must not make it "not measured".
+		k.rtt = max(now.Sub(k.sent), 1)
+		k.sent = time.Time{}
+	}
+}
+
+// roundTrip returns the last round trip; 0 if none was measured.
+func (k *keepalive) roundTrip() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.rtt
+}
+
+// handlePing answers.
+func (s *session) handlePing(msg wire.Message) {
+	s.queue(wire.NewMsgPong(msg.(*wire.MsgPing).Nonce))
+}
+
+func (s *session) handlePong(msg wire.Message) {
+	s.keep.pong(msg.(*wire.MsgPong).Nonce, time.Now())
+}

@@ -1,0 +1,281 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"holdfast/connmgr"
+)
+
+// ErrRunning says that Run was called before.
+var ErrRunning = errors.New("node: Run was called already")
+
+// The back-off of permanent peers.
+const (
+	retryBackoffMin = 5 * time.Second
+	retryBackoffMax = 5 * time.Minute
+)
+
+// Node keeps the peers of a Bitcoin node. It is made by New. All methods are safe
+// for concurrent use.
+type Node struct {
+	cfg       settings
+	cm        *connmgr.ConnManager
+	book      addressBook
+	bans      *bans
+	listeners []net.Listener
+	reqs      []*connmgr.ConnReq // of permanent peers
+	fixed     map[endpoint]bool  // of permanent peers: never dialed automatically
+	own       []endpoint         // where others could reach us
+
+	rngMu sync.Mutex
+	rng   *rand.Rand
+
+	mu     sync.Mutex
+	ctx    context.Context // nil until Run
+	closed bool
+	lastID uint64
+	all    map[uint64]*session // by ID
+	nonces map[uint64]*session // by the nonce that they sent: one each
+	selves map[endpoint]bool   // where this node found itself
+	ready  Counts              // Outbound, Permanent and Inbound only
+}
+
+// New checks cfg, and opens the listeners. Run must be called, or Close.
+//
+// Errors are of type *ConfigError where a field is wrong, else those of
+// listening, wrapped.
+func New(cfg Config) (*Node, error) {
+	s, err := cfg.check()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg:    s,
+		fixed:  make(map[endpoint]bool),
+		bans:   newBans(maxBans),
+		rng:    rand.New(s.Rand),
+		all:    make(map[uint64]*session),
+		nonces: make(map[uint64]*session),
+		selves: make(map[endpoint]bool),
+	}
+	n.book = newBook(maxBook, maxBookPerSource, rand.New(n.newSource()))
+	if err := n.openListeners(); err != nil {
+		return nil, err
+	}
+	n.own = ownEndpoints(n.listeners, s.AllowLoopback)
+	if n.cm, err = connmgr.New(n.managerConfig()); err != nil {
+		n.closeListeners()
+		return nil, fmt.Errorf("node: %w", err)
+	}
+	for _, addr := range s.permanent {
+		if e, ok := endpointOf(addr); ok {
+			n.fixed[e] = true
+		}
+		n.reqs = append(n.reqs, &connmgr.ConnReq{Addr: addr, Permanent: true, Class: s.class})
+	}
+	return n, nil
+}
+
+// managerConfig says how the connection manager works for this node.
+func (n *Node) managerConfig() *connmgr.Config {
+	cfg := &connmgr.Config{
+		Listeners:       n.listeners,
+		OnAccept:        n.onAccept,
+		MaxInbound:      &n.cfg.inbound,
+		TargetOutbound:  connmgr.TargetNone,
+		OnConnection:    n.onConnection,
+		DialContext:     n.dial,
+		DialTimeout:     n.cfg.DialTimeout,
+		ShutdownTimeout: n.cfg.ShutdownTimeout,
+		Backoff:         connmgr.Backoff{Min: retryBackoffMin, Factor: 2, Max: retryBackoffMax},
+		CreditOnGood:    true,
+		MaxPending:      maxPending,
+		Unique:          true,
+		Group:           n.group,
+		MaxPerGroup:     1,
+		Classes: map[connmgr.Class]connmgr.ClassRule{
+			ClassManual: {Max: MaxAddPeer},
+		},
+		MaxInboundPerHost: maxInboundPerHost,
+		InboundExempt:     n.exempt,
+		OnEvent:           n.onEvent,
+		Rand:              n.newSource(),
+	}
+	if n.cfg.auto {
+		cfg.TargetOutbound = uint32(n.cfg.TargetOutbound)
+		cfg.GetNewAddress = n.newAddress
+	}
+	return cfg
+}
+
+// exempt frees local addresses from the limits per host: behind one of them may
+// be a proxy, and with it anybody.
+func (n *Node) exempt(addr net.Addr) bool {
+	ip, ok := ipOf(addr)
+	return ok && (isSelfHost(ip) || ip.IsLoopback() && !n.cfg.AllowLoopback)
+}
+
+// Run joins the network, and leaves it when ctx ends. It returns when everything
+// has ended that the node began: at most Config.ShutdownTimeout later, then with
+// a *connmgr.LeftBehind. It returns ErrRunning if it was called before, and
+// net.ErrClosed after Close.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := n.begin(ctx); err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	for _, req := range n.reqs {
+		wg.Go(func() { _ = n.cm.ConnectContext(ctx, req) }) // its events tell how it went
+	}
+	if n.cfg.auto {
+		wg.Go(func() { n.seedUntil(ctx) })
+	}
+	err := n.cm.Run(ctx)
+	cancel()
+	wg.Wait()
+	if err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
+	return nil
+}
+
+// begin marks the node as running.
+func (n *Node) begin(ctx context.Context) error {
+	n.mu.Lock()
+	switch {
+	case n.closed:
+		n.mu.Unlock()
+		return net.ErrClosed
+	case n.ctx != nil:
+		n.mu.Unlock()
+		return ErrRunning
+	}
+	n.ctx = ctx
+	n.mu.Unlock()
+	n.publish(Event{Kind: KindStarted, Text: n.greeting(), Counts: n.Counts()})
+	return nil
+}
+
+// greeting says what the node is about to do.
+func (n *Node) greeting() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Joining %s as %s: ", n.cfg.Params.Name, n.cfg.UserAgent)
+	switch {
+	case n.cfg.class == ClassConnect:
+		fmt.Fprintf(&b, "only %s", count(len(n.cfg.permanent), "fixed peer", "fixed peers"))
+	case n.cfg.auto:
+		fmt.Fprintf(&b, "%d outbound peers wanted", n.cfg.TargetOutbound)
+	default:
+		b.WriteString("no outbound peers wanted")
+	}
+	if n.cfg.class == ClassManual && len(n.cfg.permanent) > 0 {
+		fmt.Fprintf(&b, " and %s", count(len(n.cfg.permanent), "fixed one", "fixed ones"))
+	}
+	if len(n.listeners) == 0 {
+		b.WriteString(", no inbound ones (not listening)")
+	} else {
+		fmt.Fprintf(&b, ", up to %d inbound ones", n.cfg.inbound)
+	}
+	return b.String()
+}
+
+// Close closes the listeners of a node that is not run. It does nothing if Run
+// was called.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ctx == nil && !n.closed {
+		n.closed = true
+		n.closeListeners()
+	}
+	return nil
+}
+
+// Listening returns where connections are accepted.
+func (n *Node) Listening() []net.Addr {
+	addrs := make([]net.Addr, 0, len(n.listeners))
+	for _, l := range n.listeners {
+		addrs = append(addrs, l.Addr())
+	}
+	return addrs
+}
+
+func (n *Node) openListeners() error {
+	for _, addr := range n.cfg.listen {
+		l, err := n.cfg.NewListener(addr)
+		if err != nil {
+			n.closeListeners()
+			return listenError(addr, err)
+		}
+		n.listeners = append(n.listeners, l)
+	}
+	return nil
+}
+
+func (n *Node) closeListeners() {
+	for _, l := range n.listeners {
+		_ = l.Close() // closing is all that is wanted of it
+	}
+}
+
+// listenError says what to do about the usual failures of listening.
+func listenError(addr net.Addr, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "; is another node running? choose another address or port to listen on"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "; listen on an address that this machine has"
+	case errors.Is(err, syscall.EACCES):
+		hint = "; listen on a port above 1023"
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return fmt.Errorf("cannot listen on %s: %w%s", addr, op.Err, hint)
+	}
+	return fmt.Errorf("cannot listen on %s: %w%s", addr, err, hint)
+}
+
+// uint64 draws a random number.
+func (n *Node) uint64() uint64 {
+	n.rngMu.Lock()
+	defer n.rngMu.Unlock()
+	return n.rng.Uint64()
+}
+
+// newSource returns a source of its own for somebody else.
+func (n *Node) newSource() rand.Source { return rand.NewPCG(n.uint64(), n.uint64()) }
+
+// sessions returns the live sessions, in no order.
+func (n *Node) sessions() []*session {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := make([]*session, 0, len(n.all))
+	for _, s := range n.all {
+		all = append(all, s)
+	}
+	return all
+}
+
+// sessionsOf returns the live sessions with a host, except for permanent ones.
+func (n *Node) sessionsOf(host netip.Addr) []*session {
+	all := n.sessions()
+	of := all[:0]
+	for _, s := range all {
+		if s.ip == host && !s.permanent {
+			of = append(of, s)
+		}
+	}
+	return of
+}

@@ -1,0 +1,188 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
+)
+
+// messageTimeout is how long the payload of a message may take after its header.
+const messageTimeout = time.Minute
+
+// countedConn counts what is read.
+type countedConn struct{ s *session }
+
+func (c countedConn) Read(b []byte) (int, error) {
+	n, err := c.s.conn.Read(b)
+	c.s.bytesIn.Add(uint64(n))
+	return n, err
+}
+
+// read reads and handles messages until the session has ended.
+func (s *session) read() {
+	if !s.inbound {
+		s.queue(s.versionMessage())
+	}
+	f := newFrames(countedConn{s}, s.n.cfg.Params.Net)
+	for s.readOne(f) {
+	}
+}
+
+// readOne handles one message, and reports whether the session goes on.
+func (s *session) readOne(f *frames) bool {
+	// A ready peer answers our pings, so it cannot be silent for longer than it
+	// may take to answer one.
+	if !s.expect(s.n.cfg.PingInterval + s.n.cfg.PingTimeout) {
+		return false
+	}
+	h, err := f.header()
+	if err != nil {
+		s.headerFailed(err)
+		return false
+	}
+	if over := charge(&s.budget, time.Now(), h.length); over > 0 {
+		s.offendBy(OffenceMessageFlood, 0, over, "")
+	}
+	if !s.expect(messageTimeout) {
+		return false
+	}
+	msg, err := s.open(f, h)
+	if err != nil {
+		timeout := ReasonSlowMessage
+		if !s.shake.ready {
+			timeout = ReasonHandshakeTimeout
+		}
+		s.fail(err, timeout)
+		return false
+	}
+	if msg != nil {
+		messages[h.command].handle(s, msg)
+	}
+	return s.live()
+}
+
+// live reports whether the session has not ended.
+func (s *session) live() bool {
+	select {
+	case <-s.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// expect sets the time limit of what is read next, and reports whether the
+// session goes on. The handshake has one limit for all of it.
+func (s *session) expect(limit time.Duration) bool {
+	if !s.live() {
+		return false
+	}
+	until := time.Now().Add(limit)
+	if !s.shake.ready {
+		until = s.since.Add(s.n.cfg.HandshakeTimeout)
+	}
+	if err := s.conn.SetReadDeadline(until); err != nil {
+		s.fail(err, ReasonIdle)
+		return false
+	}
+	return true
+}
+
+// headerFailed ends the session since no header could be read.
+func (s *session) headerFailed(err error) {
+	var magic wrongMagicError
+	switch {
+	case errors.As(err, &magic):
+		s.end(&ending{why: ReasonWrongNetwork, text: magic.Error(), err: err})
+	case errors.Is(err, errOversize):
+		s.offend(OffenceOversize, "")
+	case s.shake.ready:
+		s.fail(err, ReasonIdle)
+	default:
+		s.fail(err, ReasonHandshakeTimeout)
+	}
+}
+
+// open reads the payload of a message and decodes it. It returns no message if
+// there is nothing to handle, and an error if the connection failed. What the
+// table of messages says against the message is held against the peer.
+func (s *session) open(f *frames, h frameHeader) (wire.Message, error) {
+	m, isKnown := messages[h.command]
+	offence, detail := s.judge(m, isKnown, h)
+	if offence != OffenceNone {
+		s.offend(offence, detail)
+		if !s.live() {
+			return nil, nil
+		}
+	}
+	early := !s.shake.ready && !m.early
+	if offence != OffenceNone || !isKnown || early || m.handle == nil {
+		intact, err := f.skip(h)
+		if err == nil && !intact && isKnown && offence == OffenceNone {
+			s.offend(OffenceChecksum, h.command)
+		}
+		return nil, err
+	}
+	data, intact, err := f.payload(h)
+	if err != nil {
+		return nil, err
+	}
+	if !intact {
+		s.offend(OffenceChecksum, h.command)
+		return nil, nil
+	}
+	msg, err := decode(m, data, s.pver.Load())
+	if err != nil {
+		s.offend(OffenceMalformed, h.command+": "+err.Error())
+		return nil, nil
+	}
+	return msg, nil
+}
+
+// judge says what is wrong with a message, by its header alone.
+func (s *session) judge(m treatment, isKnown bool, h frameHeader) (o Offence, detail string) {
+	switch {
+	case !s.shake.gotVersion && h.command != wire.CmdVersion:
+		return OffenceBeforeVersion, fmt.Sprintf("%.12q", h.command)
+	case !isKnown:
+		return OffenceNone, ""
+	case h.length > m.limit(s.pver.Load()):
+		detail = fmt.Sprintf("%s of %d bytes", h.command, h.length)
+		if m.tooLong != OffenceNone {
+			return m.tooLong, detail
+		}
+		return OffenceTooLong, detail
+	case s.shake.ready:
+		return m.offence, h.command
+	}
+	return OffenceNone, ""
+}
+
+// decode decodes a payload. Only version may have more behind it than we know of:
+// that is how it has grown.
+func decode(m treatment, data []byte, pver uint32) (wire.Message, error) {
+	if m.entry > 0 {
+		// wire reserves memory by the number of entries that is told: 2 MB for an
+		// inv of three bytes.
+		r := bytes.NewReader(data)
+		n, err := wire.ReadVarInt(r, pver)
+		if err == nil && n > uint64(r.Len()/m.entry) {
+			err = fmt.Errorf("%d entries in %d bytes", n, r.Len())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	msg := m.empty()
+	buf := bytes.NewBuffer(data) // version needs this type
+	if err := msg.BtcDecode(buf, pver, wire.LatestEncoding); err != nil {
+		return nil, err
+	}
+	if _, isVersion := msg.(*wire.MsgVersion); buf.Len() > 0 && !isVersion {
+		return nil, fmt.Errorf("%d bytes too many", buf.Len())
+	}
+	return msg, nil
+}

@@ -1,0 +1,140 @@
+package node
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"holdfast/connmgr"
+)
+
+// State is where a session stands.
+type State uint8
+
+// The states of a session.
+const (
+	StateHandshake State = iota // version and verack are being exchanged
+	StateReady                  // it is a peer
+)
+
+// String returns "handshake" or "ready".
+func (s State) String() string {
+	if s == StateReady {
+		return "ready"
+	}
+	return "handshake"
+}
+
+// PeerInfo is what is known of one session.
+type PeerInfo struct {
+	ID        uint64 // of the session; never used twice by a node
+	ReqID     uint64 // of connmgr's request; 0 for inbound ones
+	Addr      net.Addr
+	Inbound   bool
+	Permanent bool
+	Class     connmgr.Class // empty for inbound ones
+	State     State
+	UserAgent string // printable ASCII; whatever else was told is replaced by "?"
+	Services  wire.ServiceFlag
+	Version   uint32 // its protocol version
+	Height    int32
+	AddrV2    bool          // it takes addrv2 (BIP155)
+	Ping      time.Duration // the last round trip; 0 if none was measured
+	Since     time.Time     // when the connection was made
+	BytesIn   uint64
+	BytesOut  uint64
+	BanScore  uint32
+}
+
+// Counts are a node's numbers.
+type Counts struct {
+	Outbound  int // automatic peers
+	Target    int // how many of these there should be
+	Permanent int // peers of Config.Connect or AddPeer
+	Wanted    int // how many of these there should be
+	Inbound   int // peers that came by themselves
+	Addresses int // known
+	Banned    int // hosts
+}
+
+// String is one line, as "8 of 8 outbound, 3 inbound, 27 addresses known, 2
+// banned". What a node does not have is left out.
+func (c Counts) String() string {
+	parts := c.peerParts()
+	if c.Target > 0 || c.Addresses > 0 {
+		parts = append(parts, count(c.Addresses, "address", "addresses")+" known")
+	}
+	if c.Banned > 0 {
+		parts = append(parts, fmt.Sprintf("%d banned", c.Banned))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (c Counts) peerParts() []string {
+	var parts []string
+	if c.Target > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d outbound", c.Outbound, c.Target))
+	}
+	if c.Wanted > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d fixed", c.Permanent, c.Wanted))
+	}
+	return append(parts, fmt.Sprintf("%d inbound", c.Inbound))
+}
+
+// count says "1 address" or "2 addresses".
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Snapshot is the state of a node at one moment.
+type Snapshot struct {
+	connmgr.Snapshot // of the connection manager
+
+	Network   string     // its name, as "mainnet"
+	Listening []net.Addr // where connections are accepted
+	Peers     []PeerInfo // by ID; those that shake hands included
+	Bans      []Ban      // the oldest first
+	Counts    Counts
+}
+
+// Snapshot returns the state of the node.
+func (n *Node) Snapshot() Snapshot {
+	s := Snapshot{
+		Snapshot:  n.cm.Snapshot(),
+		Network:   n.cfg.Params.Name,
+		Listening: n.Listening(),
+		Bans:      n.bans.list(time.Now()),
+		Counts:    n.Counts(),
+	}
+	for _, x := range n.sessions() {
+		s.Peers = append(s.Peers, x.info())
+	}
+	slices.SortFunc(s.Peers, func(a, b PeerInfo) int { return cmp.Compare(a.ID, b.ID) })
+	return s
+}
+
+// Counts returns the numbers of the node.
+func (n *Node) Counts() Counts {
+	n.mu.Lock()
+	c := n.counts()
+	n.mu.Unlock()
+	c.Addresses = n.book.size()
+	c.Banned = n.bans.count(time.Now())
+	return c
+}
+
+// counts returns the numbers of peers. The lock must be held.
+func (n *Node) counts() Counts {
+	c := n.ready
+	c.Target = n.cfg.TargetOutbound
+	c.Wanted = len(n.cfg.permanent)
+	return c
+}
