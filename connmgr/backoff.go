@@ -30,8 +30,8 @@ type Backoff struct {
 	// value means none; at most 0.9.
 	Jitter float64
 
-	// Stable is how long a connection must last to prove itself, unless
-	// Config.CreditOnGood is set. 0 means RetryDuration.
+	// Stable is how long a connection must last to prove itself; see
+	// Config.CreditOnGood. 0 means RetryDuration.
 	Stable time.Duration
 }
 

@@ -103,10 +103,12 @@ type Config struct {
 	// jitter.
 	Backoff Backoff
 
-	// CreditOnGood: a connection proves itself only by MarkGood, which the
-	// owner calls when the handshake is done. Unset, it also does by staying
-	// connected for Backoff.Stable. What has proved itself is retried soon when
-	// it ends; what has not is retried more and more slowly.
+	// A connection proves itself by staying connected for Backoff.Stable, and
+	// for longer than the wait before it, or by MarkGood, which the owner calls
+	// when the handshake is done. What has proved itself is retried soon when it
+	// ends; what has not is retried more and more slowly. With CreditOnGood it
+	// takes both: neither a peer that is silent nor one that shakes hands and
+	// hangs up is worth a quick retry.
 	CreditOnGood bool
 
 	// MaxPending is the most automatic dials in flight at once, and the most

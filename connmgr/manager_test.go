@@ -348,7 +348,9 @@ func TestCreditOnGood(t *testing.T) {
 		{"dropped at once", false, false, 0, true},
 		{"lasts a minute", false, false, time.Minute, false},
 		{"lasts a minute without handshake", true, false, time.Minute, true},
-		{"handshake, then dropped", true, true, 0, false},
+		{"handshake, then dropped", false, true, 0, false},
+		{"handshake, then dropped, where it must last", true, true, 0, true},
+		{"handshake, and lasts", true, true, time.Minute, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -215,8 +215,9 @@ func (cm *ConnManager) RemoveCause(id uint64, cause error) {
 }
 
 // MarkGood says that a connection is worth having: the owner's handshake is
-// done. A permanent request is retried soon when it ends. An unknown id does
-// nothing but log.
+// done. It counts as proved then, and a permanent request is retried soon when
+// the connection ends; with Config.CreditOnGood it must also last. An unknown id
+// does nothing but log.
 func (cm *ConnManager) MarkGood(id uint64) {
 	cm.mu.Lock()
 	defer cm.mu.Unlock()
@@ -225,7 +226,6 @@ func (cm *ConnManager) MarkGood(id uint64) {
 		return
 	}
 	c.good = true
-	c.retries = 0
 	cm.tell(c, Event{Type: EventGood})
 }
 
@@ -270,8 +270,7 @@ func (cm *ConnManager) reconnect(c *ConnReq, cause error) net.Conn {
 	if c.automatic {
 		cm.autoEnded(c)
 	}
-	up := cm.since() - c.up
-	if !cm.cfg.CreditOnGood && cm.cfg.Backoff.proven(uint32(c.retries), up) {
+	if cm.proven(c) {
 		c.retries = 0
 	}
 	c.failedAgain()
@@ -295,6 +294,16 @@ func (cm *ConnManager) reconnect(c *ConnReq, cause error) net.Conn {
 		go cm.runCalls(c)
 	}
 	return conn
+}
+
+// proven reports whether the connection of c, which ends now, pays for the
+// failures before it. The lock must be held.
+func (cm *ConnManager) proven(c *ConnReq) bool {
+	lasted := cm.cfg.Backoff.proven(uint32(c.retries), cm.since()-c.up)
+	if cm.cfg.CreditOnGood {
+		return c.good && lasted
+	}
+	return c.good || lasted
 }
 
 // end takes a request from the manager, in whatever state it is, and aborts its

@@ -55,6 +55,7 @@ var rooms = []room{
 	{path: "dashboard/...", imports: append([]string{"node/...", small}, below...)},
 	{path: "node/...", imports: append([]string{small}, below...)},
 	{path: "simnet/...", imports: append([]string{small}, below...)},
+	{path: "integration/..."}, // tests only, which import what they test
 
 	{path: "connmgr/...", stdOnly: true, why: "any Go program can import it"},
 	{path: "rotator/...", stdOnly: true, why: "any Go program can import it"},
