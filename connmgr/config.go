@@ -107,8 +107,8 @@ type Config struct {
 	// for longer than the wait before it, or by MarkGood, which the owner calls
 	// when the handshake is done. What has proved itself is retried soon when it
 	// ends; what has not is retried more and more slowly. With CreditOnGood it
-	// takes both: neither a peer that is silent nor one that shakes hands and
-	// hangs up is worth a quick retry.
+	// takes MarkGood and Backoff.Stable: neither a peer that is silent nor one
+	// that shakes hands and hangs up is worth a quick retry.
 	CreditOnGood bool
 
 	// MaxPending is the most automatic dials in flight at once, and the most

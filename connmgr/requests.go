@@ -299,11 +299,11 @@ func (cm *ConnManager) reconnect(c *ConnReq, cause error) net.Conn {
 // proven reports whether the connection of c, which ends now, pays for the
 // failures before it. The lock must be held.
 func (cm *ConnManager) proven(c *ConnReq) bool {
-	lasted := cm.cfg.Backoff.proven(uint32(c.retries), cm.since()-c.up)
+	up, b := cm.since()-c.up, cm.cfg.Backoff
 	if cm.cfg.CreditOnGood {
-		return c.good && lasted
+		return c.good && up >= b.Stable
 	}
-	return c.good || lasted
+	return c.good || b.proven(uint32(c.retries), up)
 }
 
 // end takes a request from the manager, in whatever state it is, and aborts its

@@ -1,9 +1,6 @@
 package integration
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"fmt"
 	"net"
 	"testing"
 
@@ -19,12 +16,12 @@ const fullNode = wire.SFNodeNetwork | wire.SFNodeWitness
 //
 // btcd keeps no outbound connection to a node that does not say that it serves
 // the chain, not even one that its operator asked for. Holdfast serves nothing,
-// so here it says that it does.
+// so here it claims to, as "holdfast run --services 0x9" does.
 func TestInbound(t *testing.T) {
 	ctx := begin(t)
 	n, ev := runNode(t, node.Config{
 		Listen:         []string{net.JoinHostPort(loopback(), "0")},
-		NewListener:    listenAs(fullNode),
+		Services:       fullNode,
 		TargetOutbound: -1,
 	})
 	here := n.Listening()[0].String()
@@ -85,50 +82,4 @@ func TestInboundUnserved(t *testing.T) {
 	if bad := ev.all(blamed); len(bad) != 0 {
 		t.Errorf("it is held against the peer: %v", bad)
 	}
-}
-
-// listenAs returns a Config.NewListener that makes a node claim to serve
-// something.
-func listenAs(services wire.ServiceFlag) func(net.Addr) (net.Listener, error) {
-	return func(addr net.Addr) (net.Listener, error) {
-		l, err := net.Listen("tcp", addr.String())
-		return claimingListener{l, services}, err
-	}
-}
-
-type claimingListener struct {
-	net.Listener
-	services wire.ServiceFlag
-}
-
-func (l claimingListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return claimingConn{conn, l.services}, nil
-}
-
-// claimingConn changes what the version message that is sent says of services. A
-// message is written with one Write.
-type claimingConn struct {
-	net.Conn
-	services wire.ServiceFlag
-}
-
-func (c claimingConn) Write(b []byte) (int, error) {
-	const header, afterVersion = wire.MessageHeaderSize, 4
-	if len(b) < header+afterVersion+8 || string(b[4:12]) != "version\x00" {
-		return c.Conn.Write(b)
-	}
-	if length := binary.LittleEndian.Uint32(b[16:20]); int(length) != len(b)-header {
-		return 0, fmt.Errorf("a version message of %d bytes was written in part: %d", length, len(b)-header)
-	}
-	b = append([]byte(nil), b...)
-	payload := b[header:]
-	binary.LittleEndian.PutUint64(payload[afterVersion:], uint64(c.services))
-	sum := sha256.Sum256(payload)
-	sum = sha256.Sum256(sum[:])
-	copy(b[20:24], sum[:])
-	return c.Conn.Write(b)
 }

@@ -15,14 +15,14 @@ func TestEncrypted(t *testing.T) {
 	ctx := begin(t)
 	b := startBTCD(ctx, t, "regtest", "--v2transport")
 	n, ev := runNode(t, node.Config{
-		Connect:     []string{b.addr},
-		Listen:      []string{net.JoinHostPort(loopback(), "0")},
-		NewListener: listenAs(fullNode), // see TestInbound
+		Connect:  []string{b.addr},
+		Listen:   []string{net.JoinHostPort(loopback(), "0")},
+		Services: fullNode, // see TestInbound
 	})
 	here := n.Listening()[0].String()
 
 	t.Log(ev.next(ctx, t, "ready", about(node.KindReady, b.addr)))
-	checkListed(t, b.onlyPeer(ctx), peer{SubVer: agent, Version: protocol, Inbound: true})
+	checkListed(t, b.onlyPeer(ctx), peer{SubVer: agent, Version: protocol, Services: "00000009", Inbound: true})
 
 	b.must(ctx, "node", nil, "connect", here, "perm")
 	first := ev.next(ctx, t, "unready", inbound(node.KindUnready))

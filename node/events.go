@@ -96,8 +96,11 @@ func (e Event) Level() slog.Level {
 		}
 		return slog.LevelInfo
 	case KindUnready:
-		if e.Why == ReasonSelf && named {
+		switch {
+		case named && e.Why == ReasonSelf:
 			return slog.LevelWarn
+		case named && e.Why != ReasonShutdown:
+			return slog.LevelInfo
 		}
 	}
 	return slog.LevelDebug
@@ -158,7 +161,7 @@ func (e Event) connection() string {
 	}
 	wait := e.At.Sub(e.Time).Round(100 * time.Millisecond)
 	if e.Reason == connmgr.ReasonDisconnected {
-		return fmt.Sprintf("Reconnecting to %s in %v", e.who(), wait)
+		return fmt.Sprintf("Connecting to %s again in %v", e.who(), wait)
 	}
 	return fmt.Sprintf("Cannot connect to %s (%s): next try in %v", e.who(), e.failure(), wait)
 }

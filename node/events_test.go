@@ -62,7 +62,7 @@ func TestEventLines(t *testing.T) {
 		})}, "CMGR", slog.LevelInfo, "Cannot connect to 127.12.0.1:18555 (refused): next try in 4.3s"},
 		{Event{Event: with(func(e *connmgr.Event) {
 			e.Type, e.Class, e.Reason, e.At = connmgr.EventRetryAt, ClassManual, connmgr.ReasonDisconnected, now.Add(5*time.Second)
-		})}, "CMGR", slog.LevelInfo, "Reconnecting to 127.12.0.1:18555 in 5s"},
+		})}, "CMGR", slog.LevelInfo, "Connecting to 127.12.0.1:18555 again in 5s"},
 		{Event{Event: with(func(e *connmgr.Event) {
 			e.Type, e.Class, e.Reason = connmgr.EventFailed, connmgr.ClassOutbound, connmgr.ReasonTimedOut
 		})}, "CMGR", slog.LevelDebug, "Cannot connect to 127.12.0.1:18555: timed out"},

@@ -35,7 +35,7 @@ func (e wrongMagicError) Error() string {
 	if net := wire.BitcoinNet(e); knownNets[net] {
 		return fmt.Sprintf("it speaks %v", net)
 	}
-	return fmt.Sprintf("what it sends begins with %08x, as no message does", uint32(e))
+	return fmt.Sprintf("what it sends begins with %08x, as no message does; perhaps the encrypted transport (BIP324), which is not spoken here", uint32(e))
 }
 
 var knownNets = map[wire.BitcoinNet]bool{

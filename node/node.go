@@ -22,6 +22,10 @@ var ErrRunning = errors.New("node: Run was called already")
 const (
 	retryBackoffMin = 5 * time.Second
 	retryBackoffMax = 5 * time.Minute
+
+	// retryStable is how long a peer must stay to be worth a quick retry. A full
+	// node hangs up right after the handshake.
+	retryStable = 30 * time.Second
 )
 
 // Node keeps the peers of a Bitcoin node. It is made by New. All methods are safe
@@ -96,7 +100,7 @@ func (n *Node) managerConfig() *connmgr.Config {
 		DialContext:     n.dial,
 		DialTimeout:     n.cfg.DialTimeout,
 		ShutdownTimeout: n.cfg.ShutdownTimeout,
-		Backoff:         connmgr.Backoff{Min: retryBackoffMin, Factor: 2, Max: retryBackoffMax},
+		Backoff:         connmgr.Backoff{Min: retryBackoffMin, Factor: 2, Max: retryBackoffMax, Stable: retryStable},
 		CreditOnGood:    true,
 		MaxPending:      maxPending,
 		Unique:          true,

@@ -231,6 +231,12 @@ func TestPermanentPeer(t *testing.T) {
 		if c := w.node.Counts(); c.Permanent != 1 {
 			t.Errorf("6 s after a reset: %v", c)
 		}
+		before := strings.Count(w.lines(), " again in ")
+		w.stop()
+		wait(time.Second)
+		if strings.Count(w.lines(), " again in ") != before {
+			t.Error("the node says that it reconnects while it stops")
+		}
 	})
 }
 

@@ -238,6 +238,9 @@ func (s *session) fail(err error, timeout Reason) {
 		why.why = timeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		why.why = ReasonRemoteClosed
+		if s.bytesIn.Load() == 0 {
+			why.text = "it said nothing; is it of another network, or full?"
+		}
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
 		why.why = ReasonReset
 	case errors.Is(err, net.ErrClosed):

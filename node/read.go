@@ -12,6 +12,9 @@ import (
 // messageTimeout is how long the payload of a message may take after its header.
 const messageTimeout = time.Minute
 
+// idleMargin is by how much the reader is more patient than the pings are.
+const idleMargin = 10 * time.Second
+
 // countedConn counts what is read.
 type countedConn struct{ s *session }
 
@@ -34,8 +37,8 @@ func (s *session) read() {
 // readOne handles one message, and reports whether the session goes on.
 func (s *session) readOne(f *frames) bool {
 	// A ready peer answers our pings, so it cannot be silent for longer than it
-	// may take to answer one.
-	if !s.expect(s.n.cfg.PingInterval + s.n.cfg.PingTimeout) {
+	// may take to answer one. The margin lets the ping's own time-out come first.
+	if !s.expect(s.n.cfg.PingInterval + s.n.cfg.PingTimeout + idleMargin) {
 		return false
 	}
 	h, err := f.header()

@@ -95,6 +95,8 @@ func (f *demoFlags) run(ctx context.Context, out io.Writer) error {
 	}
 	show.welcome(f.peers, box.describe(), f.seed)
 
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	var wg sync.WaitGroup
 	at := n.Listening()[0]
 	wg.Go(func() { box.visit(ctx, at) })
@@ -102,6 +104,7 @@ func (f *demoFlags) run(ctx context.Context, out io.Writer) error {
 	wg.Go(func() { show.statusUntil(ctx, n) })
 	wg.Go(func() { <-ctx.Done(); show.stopping() })
 	err = n.Run(ctx)
+	end()
 	wg.Wait()
 	if err != nil {
 		return err

@@ -99,15 +99,17 @@ func (f *runFlags) run(ctx context.Context, out io.Writer) error {
 	began := time.Now()
 	log.Info(fmt.Sprintf("holdfast %s%s, data directory %s", node.Version, revision(), dir))
 
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	var wg sync.WaitGroup
 	wg.Go(func() { logStatus(ctx, log, n) })
 	err = n.Run(ctx)
-	stopped := fmt.Sprintf("Stopped after %v", time.Since(began).Round(time.Second))
+	end()
+	wg.Wait()
 	if err != nil {
 		return err
 	}
-	wg.Wait()
-	log.Info(stopped)
+	log.Info(fmt.Sprintf("Stopped after %v", time.Since(began).Round(time.Second)))
 	return nil
 }
 
