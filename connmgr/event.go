@@ -27,7 +27,7 @@ const (
 	EventNetworkDown                       // our network is down: only probes are dialed until it is back
 	EventNetworkUp                         // our network is back
 	EventOwner                             // something the owner published: see Detail
-	EventUnknownID                         // Remove, Disconnect or MarkGood of an id that is not there; repeated at most every 30 s, with Count
+	EventUnknownID                         // Remove or Disconnect of an id that is not there; repeated at most every 30 s, with Count
 	EventLost                              // Count events were lost here: OnEvent is too slow
 	EventStopped                           // Stop was called
 

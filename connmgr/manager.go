@@ -63,7 +63,7 @@ type ConnManager struct {
 	inbound inbound
 	stream  stream
 
-	unknownIDs  int                  // Remove, Disconnect and MarkGood of unknown ids, since last told
+	unknownIDs  int                  // Remove and Disconnect of unknown ids, since last told
 	unknownSaid time.Time            // when that was
 	limitSaid   map[Reason]time.Time // when a limit's EventLimitReached was told
 

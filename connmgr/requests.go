@@ -216,12 +216,12 @@ func (cm *ConnManager) RemoveCause(id uint64, cause error) {
 
 // MarkGood says that a connection is worth having: the owner's handshake is
 // done. It counts as proved then, and a permanent request is retried soon when
-// the connection ends; with Config.CreditOnGood it must also last. An unknown id
-// does nothing but log.
+// the connection ends; with Config.CreditOnGood it must also last. It does
+// nothing if the request is not connected.
 func (cm *ConnManager) MarkGood(id uint64) {
 	cm.mu.Lock()
 	defer cm.mu.Unlock()
-	c := cm.lookup(id)
+	c := cm.reqs[id]
 	if c == nil || c.pend != nil || c.good {
 		return
 	}
