@@ -396,7 +396,7 @@ func TestDefect05DisconnectInConnectOnlyMode(t *testing.T) {
 }
 
 func TestDefect06CallbacksInOrder(t *testing.T) {
-	const cycles = 3200
+	const cycles = 960
 	for _, workers := range []int{1, 16, 64} {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
 			w := newWorld(t)
@@ -540,7 +540,7 @@ func TestDefect09NoHerd(t *testing.T) {
 		for i := range 1000 {
 			cm.Connect(&ConnReq{Addr: addrN(i), Permanent: true})
 		}
-		time.Sleep(5 * time.Minute)
+		time.Sleep(time.Minute) // four rounds of retries
 		times := w.dialTimes()
 		slices.Sort(times)
 		times = times[1000:] // the first round is ours
