@@ -88,13 +88,12 @@ type addressBook interface {
 	add(addrs []known, source string) int
 
 	// pick returns an address to dial for which ok is true. It prefers those
-	// that were not tried lately and have not failed.
+	// that have not failed, and returns none that was tried lately; to be picked
+	// is to be tried.
 	pick(ok func(endpoint) bool) (endpoint, bool)
 
-	// attempt, good, ended and failed tell what became of an address: it is
-	// dialed; its handshake is done; its session ended after so long; the dial
-	// or the handshake failed.
-	attempt(e endpoint)
+	// good, ended and failed tell what became of an address: its handshake is
+	// done; its session ended after so long; the dial or the handshake failed.
 	good(e endpoint, services wire.ServiceFlag)
 	ended(e endpoint, lasted time.Duration)
 	failed(e endpoint)
@@ -223,11 +222,25 @@ func (e *entry) due(now time.Time) bool {
 func (b *book) pick(ok func(endpoint) bool) (endpoint, bool) {
 	// ok is the caller's and may take long or lock: it is not called under ours.
 	for _, e := range b.candidates() {
-		if ok(e) {
+		if ok(e) && b.claim(e) {
 			return e, true
 		}
 	}
 	return endpoint{}, false
+}
+
+// claim marks an address as tried, unless somebody else was quicker: else those
+// who pick at once would dial an address that refuses at once one after another,
+// and use up its failures in a moment.
+func (b *book) claim(e endpoint) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	x, now := b.index[e], time.Now()
+	if x == nil || !x.due(now) {
+		return false
+	}
+	x.tried = now
+	return true
 }
 
 // candidates returns the addresses that are due, drawn at random: those that have
@@ -256,10 +269,6 @@ func (b *book) candidates() []endpoint {
 		}
 	}
 	return append(fresh, stained...)
-}
-
-func (b *book) attempt(e endpoint) {
-	b.change(e, func(x *entry) { x.tried = time.Now() })
 }
 
 func (b *book) good(e endpoint, services wire.ServiceFlag) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,10 +72,9 @@ func TestBookModel(t *testing.T) {
 						return
 					}
 					x := b.index[e]
-					if x == nil || e == forbidden || !x.due(time.Now()) {
+					if x == nil || e == forbidden || x.due(time.Now()) || !x.tried.Equal(time.Now()) {
 						rt.Errorf("picked %v: %+v", e, x)
 					}
-					b.attempt(e)
 					if again, ok := b.pick(func(endpoint) bool { return true }); ok && again == e {
 						rt.Errorf("picked %v twice at once", e)
 					}
@@ -123,6 +124,7 @@ func TestBookPrefers(t *testing.T) {
 			if e, ok := b.pick(anyOf); !ok || e != at(2) {
 				t.Fatalf("picked %v", e)
 			}
+			b.index[at(2)].tried = time.Time{}
 		}
 		b.drop(at(2))
 		for n, want := range []time.Duration{1: time.Minute, 2: 2 * time.Minute, 3: 4 * time.Minute, 7: 64 * time.Minute, 8: 2 * time.Hour, 9: 2 * time.Hour} {
@@ -143,6 +145,33 @@ func TestBookPrefers(t *testing.T) {
 		b.ended(at(1), time.Hour)
 		if b.index[at(1)].fails != 0 {
 			t.Error("a long session did not make up for the failures")
+		}
+	})
+}
+
+// TestBookClaims: an address is given to one of many who ask at once.
+func TestBookClaims(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := testBook(100, 100)
+		b.add([]known{knownAt(1)}, "s")
+		var asked, wg sync.WaitGroup
+		var got atomic.Int32
+		asked.Add(20)
+		for range 20 {
+			wg.Go(func() {
+				_, ok := b.pick(func(endpoint) bool {
+					asked.Done()
+					asked.Wait() // until all have it before them
+					return true
+				})
+				if ok {
+					got.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if got.Load() != 1 {
+			t.Errorf("%d got the same address", got.Load())
 		}
 	})
 }

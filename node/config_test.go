@@ -46,6 +46,8 @@ func TestParseAddr(t *testing.T) {
 		{"no spaces:99", false, `"no spaces" is neither an IP address nor a host name`},
 		{"a..b:99", false, `"a..b" is neither an IP address nor a host name`},
 		{strings.Repeat("a", 64), false, `"` + strings.Repeat("a", 64) + `" is neither an IP address nor a host name`},
+		{"fe80::1%a]b", false, "it is not host:port, and not an IPv6 address"},
+		{"fe80::1%\x1b[2J", false, "it is not host:port, and not an IPv6 address"},
 		{"[::1", false, "it is not host:port, and not an IPv6 address"},
 	} {
 		addr, err := parseAddr(tt.in, 8333, tt.listen)

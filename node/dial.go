@@ -56,15 +56,11 @@ func (n *Node) dial(ctx context.Context, addr net.Addr) (net.Conn, error) {
 	if name, ok := addr.(hostAddr); ok {
 		return n.dialName(ctx, name)
 	}
-	e, known := endpointOf(addr)
-	if known {
-		n.book.attempt(e)
-	}
 	conn, err := n.cfg.Dial(ctx, addr)
 	// A dial that was given up, or that never left this machine, says nothing
 	// about the address.
 	canceled := errors.Is(ctx.Err(), context.Canceled)
-	if err != nil && known && !canceled && !connmgr.Classify(addr, err).Local() {
+	if e, ok := endpointOf(addr); err != nil && ok && !canceled && !connmgr.Classify(addr, err).Local() {
 		n.book.failed(e)
 	}
 	return conn, err

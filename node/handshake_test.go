@@ -223,6 +223,27 @@ func TestSelfConnection(t *testing.T) {
 	}
 }
 
+// TestNonceIsForgotten: when a handshake is done its nonce cannot be used to make
+// another one fail.
+func TestNonceIsForgotten(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{})
+		r := w.dialIn("8.8.8.8")
+		r.send(version())
+		ours := r.until(wire.CmdVersion).(*wire.MsgVersion)
+		r.send(wire.NewMsgVerAck())
+		r.until(wire.CmdPing)
+		again := w.dialIn("8.8.8.8")
+		m := version()
+		m.Nonce = ours.Nonce
+		again.send(m)
+		again.until(wire.CmdVerAck)
+		if len(w.of(KindUnready)) != 0 {
+			t.Errorf("a nonce that is done with was held against somebody:\n%s", w.lines())
+		}
+	})
+}
+
 // TestPrintable: a user agent cannot reach the terminal.
 func TestPrintable(t *testing.T) {
 	for in, want := range map[string]string{

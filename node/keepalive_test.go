@@ -35,6 +35,26 @@ func TestPingRhythm(t *testing.T) {
 	})
 }
 
+// TestLatePong: a pong that is later than the next ping would have been changes
+// nothing of the rhythm.
+func TestLatePong(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{})
+		r := w.dialIn("8.8.8.8")
+		r.send(version())
+		r.until(wire.CmdVersion)
+		r.send(wire.NewMsgVerAck())
+		ping := r.until(wire.CmdPing).(*wire.MsgPing)
+		began := time.Now()
+		time.Sleep(3 * time.Minute)
+		r.send(wire.NewMsgPong(ping.Nonce))
+		r.until(wire.CmdPing)
+		if got := time.Since(began).Round(time.Second); got != 4*time.Minute {
+			t.Errorf("the second ping came after %v", got)
+		}
+	})
+}
+
 // TestPingTimeout: a peer that talks, but does not answer pings, is lost when the
 // first one is 20 minutes old, and no second one was sent.
 func TestPingTimeout(t *testing.T) {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -172,6 +173,22 @@ func TestBeforeVerack(t *testing.T) {
 			t.Errorf("peer: %+v", p)
 		}
 	})
+}
+
+// TestEntriesThatAreNotThere: a list that says more than it has is refused before
+// memory is reserved for it.
+func TestEntriesThatAreNotThere(t *testing.T) {
+	for _, command := range []string{wire.CmdInv, wire.CmdGetData, wire.CmdAddr, wire.CmdAddrV2} {
+		for _, payload := range [][]byte{{}, {1}, {0xfd, 0xe8, 3}, {0xfd, 0x50, 0xc3, 1, 2, 3}, {0xff, 255, 255, 255, 255, 255, 255, 255, 255}} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := decode(messages[command], payload, wire.ProtocolVersion)
+			runtime.ReadMemStats(&after)
+			if bytes := after.TotalAlloc - before.TotalAlloc; err == nil || bytes > 8<<10 {
+				t.Errorf("%s %x: %v, %d bytes", command, payload, err, bytes)
+			}
+		}
+	}
 }
 
 // TestNotFoundIsBounded: an answer is never much larger than it may be.

@@ -88,7 +88,7 @@ func TestEndIsQuick(t *testing.T) {
 		if took := time.Since(began); took > 0 {
 			t.Errorf("the end took %v", took)
 		}
-		wait(time.Second)
+		wait(2 * time.Minute) // some of the peers are slow to notice
 		told := 0
 		for _, e := range append(w.of(KindLost), w.of(KindUnready)...) {
 			if e.Why == ReasonShutdown {
@@ -238,6 +238,45 @@ func TestPermanentPeer(t *testing.T) {
 			t.Error("the node says that it reconnects while it stops")
 		}
 	})
+}
+
+// TestStopIsNoReconnect: peers that end with the node are not said to be dialed
+// again.
+func TestStopIsNoReconnect(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var connect []string
+		for _, s := range fabricSeeds(40) {
+			connect = append(connect, s.Host)
+		}
+		w := newWorld(t, Config{Connect: connect}, honest(40)...)
+		wait(time.Minute)
+		if c := w.node.Counts(); c.Permanent != 40 {
+			t.Fatalf("counts: %v", c)
+		}
+		w.stop()
+		wait(time.Second)
+		if strings.Contains(w.lines(), " again in ") {
+			t.Errorf("it is:\n%s", w.lines())
+		}
+	})
+}
+
+// TestFixedIsNotPicked: who is to be connected for ever does not get an automatic
+// place, which would refuse that for ever.
+func TestFixedIsNotPicked(t *testing.T) {
+	n, err := New(Config{Params: &chaincfg.RegressionNetParams, AddPeer: []string{"11.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixed := endpoint{ip: netip.MustParseAddr("11.0.0.1"), port: 18444}
+	n.book.add([]known{{endpoint: fixed}}, "s")
+	if addr, err := n.newAddress(); err == nil {
+		t.Errorf("picked %v", addr)
+	}
+	n.book.add([]known{knownAt(1)}, "s")
+	if addr, err := n.newAddress(); err != nil || addr.String() != at(1).String() {
+		t.Errorf("picked %v, %v", addr, err)
+	}
 }
 
 // TestAddPeerIsAdditional to the automatic ones, and counted in their groups.
