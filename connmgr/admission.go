@@ -1,6 +1,7 @@
 package connmgr
 
 import (
+	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -47,7 +48,7 @@ func sourceOf(addr net.Addr) source {
 func (in *inbound) refuse(l *Limits, src source) Reason {
 	full := func(n, most int) bool { return most > 0 && n >= most }
 	switch {
-	case l.MaxInbound != nil && in.total >= int(*l.MaxInbound):
+	case l.MaxInbound != nil && uint64(in.total) >= uint64(*l.MaxInbound):
 		return ReasonInboundFull
 	case src.host != "" && full(in.byHost[src.host], l.MaxInboundPerHost):
 		return ReasonHostFull
@@ -117,7 +118,7 @@ func (cm *ConnManager) InboundClosed(conn net.Conn) {
 func (cm *ConnManager) admit(conn net.Conn) {
 	c := &inboundConn{Conn: conn, cm: cm}
 	limited := cm.inboundLimited()
-	if limited || cm.observed {
+	if limited || cm.wanted(slog.LevelDebug) {
 		// Otherwise the connection is not even asked for its address.
 		c.addr = conn.RemoteAddr()
 	}
@@ -132,6 +133,9 @@ func (cm *ConnManager) admit(conn net.Conn) {
 	}
 	if reason != ReasonNone {
 		cm.inbound.refused++
+		if reason == ReasonHostFull || reason == ReasonPrefixFull {
+			cm.limitReached(reason)
+		}
 		cm.emit(Event{Type: EventRefused, Reason: reason, Addr: c.addr, Inbound: true})
 		cm.mu.Unlock()
 		conn.Close()
@@ -150,7 +154,7 @@ func (cm *ConnManager) admit(conn net.Conn) {
 		cm.inbound.take(c.src)
 		conn = c
 	}
-	if most := cm.lim.MaxInbound; most != nil && cm.inbound.total == int(*most) {
+	if most := cm.lim.MaxInbound; most != nil && uint64(cm.inbound.total) == uint64(*most) {
 		cm.limitReached(ReasonInboundFull)
 	}
 	cm.hand(conn)
@@ -167,9 +171,11 @@ func (cm *ConnManager) inboundLimited() bool {
 func (cm *ConnManager) hand(conn net.Conn) {
 	cm.busy[busyCallbacks]++
 	go func() {
+		defer func() { // also if the owner's code ends the goroutine
+			cm.mu.Lock()
+			cm.done(busyCallbacks)
+			cm.mu.Unlock()
+		}()
 		cm.guard(func() { cm.cfg.OnAccept(conn) })
-		cm.mu.Lock()
-		cm.done(busyCallbacks)
-		cm.mu.Unlock()
 	}()
 }

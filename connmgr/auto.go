@@ -10,10 +10,13 @@ import (
 
 const (
 	// maxChoices is how often GetNewAddress is asked for one automatic dial
-	// before the slot pauses: addresses that Unique, the groups or a lost
-	// network rule out are passed over. btcd, dcrd and Bitcoin Core ask 100
-	// times too.
+	// before the slot pauses: addresses that Unique or the groups rule out are
+	// passed over. btcd, dcrd and Bitcoin Core ask 100 times too.
 	maxChoices = 100
+
+	// maxDownChoices is how many addresses of a network that is down are passed
+	// over before the slot pauses.
+	maxDownChoices = 5
 )
 
 // position is where a request stands. Each live request is in exactly one.
@@ -34,10 +37,9 @@ type auto struct {
 	choosing   int               // goroutines that ask GetNewAddress, or will
 	unstarted  atomic.Int64      // of these, not started yet
 	starting   atomic.Bool       // a goroutine for them is
-	failures   int               // in a row, not counting:
+	failures   int               // in a row, without those that a connection suspends: see autoConnected
 	unanswered int               // dials that were never answered, since the last connection
 	rate       float64           // share of recent dials that were answered in time
-	newest     *ConnReq          // the newest connection that may still prove itself
 	pauses     []pause           // slots that pause
 	unproven   []dialing         // dials in flight that may become slow, oldest first
 	overdue    []dialing         // those that became slow, oldest first
@@ -116,10 +118,11 @@ func (cm *ConnManager) chooseAddress() (*pending, attempt) {
 		addr   net.Addr
 		err    error
 		reason Reason
+		down   int
 	)
 	for range maxChoices {
 		addr, err = cm.cfg.GetNewAddress()
-		if err == nil && addr == nil {
+		if err == nil && isNil(addr) {
 			err = ReasonNoAddress
 		}
 		cm.mu.Lock()
@@ -133,7 +136,7 @@ func (cm *ConnManager) chooseAddress() (*pending, attempt) {
 		if err != nil {
 			break
 		}
-		if reason = cm.refuse(addr, ClassOutbound, true); reason == ReasonNone {
+		if reason = cm.refuse(addr, ClassOutbound, true, false); reason == ReasonNone {
 			cm.auto.choosing--
 			p := cm.register(&ConnReq{Addr: addr, Class: ClassOutbound, automatic: true})
 			a := cm.dialNow(p)
@@ -143,7 +146,11 @@ func (cm *ConnManager) chooseAddress() (*pending, attempt) {
 			return p, a
 		}
 		cm.mu.Unlock()
-		addr = nil
+		if reason == ReasonNetworkDown {
+			if down++; down >= maxDownChoices {
+				break
+			}
+		}
 	}
 	if err == nil { // all were refused: the lock is not held
 		cm.mu.Lock()
@@ -158,19 +165,30 @@ func (cm *ConnManager) chooseAddress() (*pending, attempt) {
 	return nil, attempt{}
 }
 
-// endYoungest ends the n youngest automatic connections, and returns them for
-// the caller to close without the lock. The lock must be held.
-func (cm *ConnManager) endYoungest(n int) []net.Conn {
-	var young []*ConnReq
+// endExcess ends the automatic requests above the target: first those that wait
+// to be connected again, then the youngest connections. It returns what the
+// caller is to close without the lock. The lock must be held.
+func (cm *ConnManager) endExcess() []net.Conn {
+	excess := -cm.autoState().room()
+	if excess <= 0 {
+		return nil
+	}
+	var candidates []*ConnReq
 	for _, c := range cm.reqs {
-		if c.automatic && c.pos == posConnected {
-			young = append(young, c)
+		if c.automatic && (c.pos == posWaiting || c.pos == posConnected) {
+			candidates = append(candidates, c)
 		}
 	}
-	slices.SortFunc(young, func(a, b *ConnReq) int { return cmp.Compare(b.up, a.up) })
+	slices.SortFunc(candidates, func(a, b *ConnReq) int {
+		return cmp.Or(cmp.Compare(a.pos, b.pos), cmp.Compare(b.up, a.up))
+	})
 	var conns []net.Conn
-	for _, c := range young[:min(n, len(young))] {
-		conns = append(conns, cm.disconnect(c, ReasonTargetLower, nil))
+	for _, c := range candidates[:min(excess, len(candidates))] {
+		if c.pos == posWaiting {
+			cm.end(c, ConnCanceled, ReasonTargetLower, nil)
+		} else {
+			conns = append(conns, cm.disconnect(c, ReasonTargetLower, nil))
+		}
 	}
 	return conns
 }

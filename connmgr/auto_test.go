@@ -207,22 +207,25 @@ func TestNobodyAnswers(t *testing.T) {
 	})
 }
 
-// A connection that lasts shows that dials are worth while, though others fail.
-func TestLastingConnectionProvesTheNetwork(t *testing.T) {
+// Where four of five addresses refuse, the connections that are made keep the
+// failures from counting.
+func TestManyRefuse(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		var n atomic.Int64
-		w.answer = func(context.Context, net.Addr) error {
-			if n.Add(1) == 1 {
-				return nil
+		w.answer = func(ctx context.Context, a net.Addr) error {
+			if err := after(100*time.Millisecond)(ctx, a); err != nil {
+				return err
 			}
-			return errRefused
+			if n.Add(1)%5 != 0 {
+				return errRefused
+			}
+			return nil
 		}
-		cm := w.manager(Config{TargetOutbound: 2, GetNewAddress: addresses()})
+		cm := w.manager(Config{GetNewAddress: addresses()})
 		cm.Start()
-		time.Sleep(2 * defaultRetryDuration)
-		synctest.Wait()
-		if n := w.dials.Load(); n < 2*maxFailedAttempts-2 {
-			t.Errorf("%d dials, want the 25 free ones to be granted anew", n)
+		time.Sleep(3 * time.Second)
+		if w.open.Load() != 8 {
+			t.Errorf("%v after 3 s, with 4 of 5 addresses refusing", cm.Snapshot().Outbound)
 		}
 	})
 }

@@ -11,8 +11,8 @@ import (
 const defaultJitter = 0.2
 
 // Backoff says how long a request waits before it is retried, by the number of
-// failures since it last proved itself. The zero value is what Config documents.
-// Its methods are pure.
+// failures since it last proved itself. New fills in the defaults. Its methods are
+// pure.
 type Backoff struct {
 	// Min is the wait before the first retry. 0 means RetryDuration.
 	Min time.Duration
@@ -42,7 +42,7 @@ func (b Backoff) withDefaults(retry time.Duration) Backoff {
 	if b.Max <= 0 {
 		b.Max = maxRetryDuration
 	}
-	if b.Jitter == 0 {
+	if b.Jitter == 0 || math.IsNaN(b.Jitter) {
 		b.Jitter = defaultJitter
 	}
 	b.Jitter = min(max(b.Jitter, 0), 0.9)
@@ -63,8 +63,11 @@ func (b Backoff) Wait(n uint32, chance float64) time.Duration {
 	case b.Factor > 1:
 		full *= math.Pow(b.Factor, float64(n-1))
 	}
-	full = min(full, float64(b.Max)) // also where Pow is infinite
-	return time.Duration(full * (1 - b.Jitter*chance))
+	if full >= float64(b.Max) { // also where Pow is infinite
+		full = float64(b.Max)
+	}
+	// Rounded up, the longest Max would not fit.
+	return min(b.Max, time.Duration(min(full*(1-b.Jitter*chance), math.MaxInt64-1<<10)))
 }
 
 // proven reports whether a connection that lasted for up pays for the n

@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"context"
+	"log/slog"
 	"runtime/debug"
 )
 
@@ -22,6 +23,12 @@ func (cm *ConnManager) call(c *ConnReq, f func()) bool {
 
 // runCalls runs the callbacks of c, one after another, until none is left.
 func (cm *ConnManager) runCalls(c *ConnReq) {
+	through := false
+	defer func() {
+		if !through { // the owner's code ended the goroutine
+			go cm.runCalls(c)
+		}
+	}()
 	for {
 		cm.mu.Lock()
 		queue := cm.calls[c]
@@ -29,6 +36,7 @@ func (cm *ConnManager) runCalls(c *ConnReq) {
 			c.calling = false
 			cm.done(busyCallbacks)
 			cm.mu.Unlock()
+			through = true
 			return
 		}
 		if len(queue) == 1 {
@@ -62,11 +70,16 @@ type stream struct {
 	running bool
 }
 
+// wanted reports whether somebody wants events of a level.
+func (cm *ConnManager) wanted(l slog.Level) bool {
+	return cm.cfg.OnEvent != nil || cm.cfg.Logger != nil && cm.cfg.Logger.Enabled(context.Background(), l)
+}
+
 // emit appends an event to the stream. It never blocks: when the queue is full
 // the event is counted and dropped. The lock must be held.
 func (cm *ConnManager) emit(e Event) {
 	s := &cm.stream
-	if !cm.observed || cm.idleClosed {
+	if cm.idleClosed || !cm.wanted(e.Level()) {
 		return
 	}
 	s.seq++
@@ -85,7 +98,7 @@ func (cm *ConnManager) emit(e Event) {
 
 // tell emits an event about c. The lock must be held.
 func (cm *ConnManager) tell(c *ConnReq, e Event) {
-	if !cm.observed {
+	if !cm.wanted(e.Level()) {
 		return
 	}
 	e.ID, e.Addr, e.Class = c.ID(), c.Addr, c.class()

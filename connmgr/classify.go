@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -33,8 +35,11 @@ func Classify(addr net.Addr, err error) Reason {
 		return ReasonProxy
 	}
 	var dns *net.DNSError
-	if errors.As(err, &dns) && dns.IsNotFound {
-		return ReasonUnresolved
+	if errors.As(err, &dns) {
+		if dns.IsNotFound {
+			return ReasonUnresolved
+		}
+		return ReasonResolver
 	}
 	var timeout interface{ Timeout() bool }
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
@@ -45,17 +50,32 @@ func Classify(addr net.Addr, err error) Reason {
 }
 
 // proxied reports whether err is the failure to reach something other than
-// addr: a dialer that was asked for one IP address, and could not connect to
-// another, goes through a proxy.
+// addr: a dialer that was asked for one address, and could not connect to
+// another, goes through a proxy. A host name may stand for any IP address, except
+// for those that only a proxy knows, but not for another port.
 func proxied(addr net.Addr, err error) bool {
 	var op *net.OpError
 	for e := err; errors.As(e, &op); e = op.Err {
-		if op.Op != "dial" || op.Addr == nil || addr == nil {
+		if op.Op != "dial" || op.Addr == nil || isNil(addr) {
 			continue
 		}
-		asked, err1 := netip.ParseAddrPort(addr.String())
-		dialed, err2 := netip.ParseAddrPort(op.Addr.String())
-		if err1 == nil && err2 == nil && asked != dialed {
+		dialed, err := netip.ParseAddrPort(op.Addr.String())
+		if err != nil {
+			continue
+		}
+		host, port, err := net.SplitHostPort(addr.String())
+		if err != nil {
+			continue
+		}
+		ip, err := netip.ParseAddr(host)
+		switch {
+		case port != strconv.Itoa(int(dialed.Port())):
+			return true
+		case err == nil:
+			if ip.Unmap() != dialed.Addr().Unmap() {
+				return true
+			}
+		case strings.HasSuffix(host, ".onion") || strings.HasSuffix(host, ".i2p"):
 			return true
 		}
 	}

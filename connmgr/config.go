@@ -86,8 +86,8 @@ type Config struct {
 	// its connection is closed when it comes.
 	Dial func(net.Addr) (net.Conn, error)
 
-	// DialContext connects to an address. Its context ends when the connection
-	// is no longer wanted, or after DialTimeout.
+	// DialContext connects to an address. Its context ends when it has returned,
+	// when the connection is no longer wanted, or after DialTimeout.
 	DialContext func(context.Context, net.Addr) (net.Conn, error)
 
 	// DialTimeout bounds each call of DialContext. 0 means no bound but the
@@ -114,6 +114,9 @@ type Config struct {
 	// MaxPending is the most automatic dials in flight at once, and the most
 	// dials of Connect's requests in flight at once. 0 means one automatic dial
 	// for each missing connection, and no bound on the others.
+	//
+	// Dials that were given up and cannot be aborted (Dial, or a DialContext that
+	// ignores its context) do not count.
 	//
 	// With a bound, automatic dials run ahead of what is missing: a dial that
 	// has not been answered within DialStagger no longer holds up another, and
@@ -174,7 +177,8 @@ type Config struct {
 	OnEvent     func(Event)
 	EventBuffer int
 
-	// Logger gets every event as a line. Nil means silence.
+	// Logger gets every event as a line, at the level that Event.Level says. Its
+	// Enabled must be quick: it is asked under a lock. Nil means silence.
 	Logger *slog.Logger
 
 	// OnPanic is called, with the value and the stack, when a callback
@@ -221,17 +225,18 @@ func (cfg *Config) limits() Limits {
 		MaxInboundPerHost:   cfg.MaxInboundPerHost,
 		MaxInboundPerPrefix: cfg.MaxInboundPerPrefix,
 	}
-	switch l.TargetOutbound {
-	case 0:
+	if l.TargetOutbound == 0 {
 		l.TargetOutbound = defaultTargetOutbound
-	case TargetNone:
-		l.TargetOutbound = 0
 	}
 	return l.clone()
 }
 
-// clone returns a copy that shares no memory with l.
+// clone returns a copy that shares no memory with l, and says zero for
+// TargetNone.
 func (l Limits) clone() Limits {
+	if l.TargetOutbound == TargetNone {
+		l.TargetOutbound = 0
+	}
 	if l.MaxInbound != nil {
 		n := *l.MaxInbound
 		l.MaxInbound = &n

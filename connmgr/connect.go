@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"reflect"
 )
 
 var errNilReq = errors.New("connmgr: Connect of a nil request")
@@ -35,12 +36,17 @@ func (cm *ConnManager) Connect(c *ConnReq) {
 // is with the manager already), ReasonNoAddress (Addr is nil), ReasonDuplicate,
 // ReasonClassFull, ReasonNetworkDown (not for permanent requests, which wait).
 // Then it was not taken. If ctx ends before the first dial has, the request is
-// removed, and the error wraps the cause of ctx. Errors are of type *Error.
+// removed, and the error wraps the cause of ctx; where the dialer is Dial, which
+// cannot be aborted, ConnectContext returns when that does. Errors are of type
+// *Error.
 //
 // A request whose state is final may be submitted again; it gets a new id.
 func (cm *ConnManager) ConnectContext(ctx context.Context, c *ConnReq) error {
 	if c == nil {
 		return errNilReq
+	}
+	if ctx.Err() != nil {
+		return &Error{Op: "connect", Addr: c.Addr, Reason: ReasonCanceled, Err: context.Cause(ctx)}
 	}
 	p, a, turn, err := cm.submit(c)
 	if err != nil {
@@ -86,10 +92,10 @@ func (cm *ConnManager) submit(c *ConnReq) (*pending, attempt, *turn, error) {
 		reason = ReasonStopped
 	case cm.reqs[c.ID()] == c:
 		reason = ReasonInUse
-	case c.Addr == nil:
+	case isNil(c.Addr):
 		reason = ReasonNoAddress
 	default:
-		reason = cm.refuse(c.Addr, c.class(), false)
+		reason = cm.refuse(c.Addr, c.class(), false, c.Permanent)
 	}
 	if reason != ReasonNone {
 		if reason == ReasonClassFull {
@@ -98,6 +104,7 @@ func (cm *ConnManager) submit(c *ConnReq) (*pending, attempt, *turn, error) {
 		cm.emit(Event{Type: EventRefused, Reason: reason, Addr: c.Addr, Class: c.class()})
 		return nil, attempt{}, nil, &Error{Op: "connect", Addr: c.Addr, Reason: reason}
 	}
+	c.automatic = false // it may have been, in an earlier life
 	p := cm.register(c)
 	if cm.phase == phaseRunning {
 		reason = cm.obstacle(p)
@@ -113,9 +120,9 @@ func (cm *ConnManager) submit(c *ConnReq) (*pending, attempt, *turn, error) {
 	return p, attempt{}, wait, nil
 }
 
-// refuse says why a request for addr may not be taken, or ReasonNone. The lock
-// must be held.
-func (cm *ConnManager) refuse(addr net.Addr, class Class, automatic bool) Reason {
+// refuse says why a request for addr may not be taken, or ReasonNone. waits says
+// that it would wait for its network. The lock must be held.
+func (cm *ConnManager) refuse(addr net.Addr, class Class, automatic, waits bool) Reason {
 	rule := cm.lim.Classes[class]
 	if !automatic && rule.Max > 0 && cm.classes[class] >= rule.Max {
 		return ReasonClassFull
@@ -123,26 +130,46 @@ func (cm *ConnManager) refuse(addr net.Addr, class Class, automatic bool) Reason
 	if r := cm.places.refuse(addr, rule, automatic, cm.lim.MaxPerGroup); r != ReasonNone {
 		return r
 	}
-	if automatic && !cm.mayDial(cm.networkNamed(cm.cfg.Network(addr))) {
+	n := cm.networkNamed(cm.cfg.Network(addr))
+	n.automatic = n.automatic || automatic
+	if !waits && !cm.mayDial(n) {
 		return ReasonNetworkDown
 	}
 	return ReasonNone
 }
 
-// Check says whether a request for addr would be taken now, without making one:
-// it returns nil, or the *Error that ConnectContext would return. With
-// ClassOutbound it answers for an automatic connection.
+// Check says whether a one-shot request for addr would be taken now, without
+// making one: it returns nil, or the *Error that ConnectContext would return. An
+// empty class means ClassManual; with ClassOutbound it answers for an automatic
+// connection.
 func (cm *ConnManager) Check(addr net.Addr, class Class) error {
 	cm.mu.Lock()
 	defer cm.mu.Unlock()
-	reason := ReasonStopped
-	if cm.phase != phaseStopped {
-		reason = cm.refuse(addr, class, class == ClassOutbound)
+	if class == "" {
+		class = ClassManual
+	}
+	var reason Reason
+	switch {
+	case cm.phase == phaseStopped:
+		reason = ReasonStopped
+	case isNil(addr):
+		reason = ReasonNoAddress
+	default:
+		reason = cm.refuse(addr, class, class == ClassOutbound, false)
 	}
 	if reason == ReasonNone {
 		return nil
 	}
 	return &Error{Op: "connect", Addr: addr, Reason: reason}
+}
+
+// isNil reports whether an address is none: nil, or a nil pointer.
+func isNil(addr net.Addr) bool {
+	if addr == nil {
+		return true
+	}
+	v := reflect.ValueOf(addr)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // register makes c a live request. The lock must be held.

@@ -133,9 +133,9 @@ type lineHandler struct{ lines *[]string }
 
 func (h lineHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
 
-func (h lineHandler) WithAttrs([]slog.Attr) slog.Handler           { return h }
+func (h lineHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 
-func (h lineHandler) WithGroup(string) slog.Handler                { return h }
+func (h lineHandler) WithGroup(string) slog.Handler { return h }
 
 func (h lineHandler) Handle(_ context.Context, r slog.Record) error {
 	*h.lines = append(*h.lines, r.Message)

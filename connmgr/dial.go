@@ -183,6 +183,12 @@ func (cm *ConnManager) undial(p *pending) {
 		return
 	}
 	cm.dials--
+	cm.dequeue()
+}
+
+// dequeue begins the dials that wait for a place, as far as there is one. The
+// lock must be held.
+func (cm *ConnManager) dequeue() {
 	for cm.queue.Len() > 0 && (cm.lim.MaxPending <= 0 || cm.dials < cm.lim.MaxPending) {
 		cm.begin(cm.queue.Front().Value.(*pending))
 	}
@@ -196,11 +202,23 @@ func (cm *ConnManager) attempt(p *pending, a attempt, own bool) error {
 		conn net.Conn
 		err  error
 	)
+	returned := false
+	defer func() {
+		if !returned { // the dialer panicked, or ended its goroutine
+			cm.mu.Lock()
+			if p.seq == a.seq {
+				cm.failed(p, errNilConn)
+			}
+			cm.done(busyDials)
+			cm.mu.Unlock()
+		}
+	}()
 	if cm.cfg.DialContext != nil {
 		conn, err = cm.cfg.DialContext(a.ctx, p.c.Addr)
 	} else {
 		conn, err = cm.cfg.Dial(p.c.Addr)
 	}
+	returned = true
 	if err == nil && conn == nil {
 		err = errNilConn
 	}
@@ -237,8 +255,8 @@ func (cm *ConnManager) attempt(p *pending, a attempt, own bool) error {
 
 // runFirst calls OnConnection, and then what else is to be called for c.
 func (cm *ConnManager) runFirst(c *ConnReq, conn net.Conn) {
+	defer cm.runCalls(c) // also if the owner's code ends the goroutine
 	cm.onConnection(c, conn)
-	cm.runCalls(c)
 }
 
 // failure is the error of a request that failed or was given up.

@@ -17,10 +17,9 @@ const (
 	repeatEvery = 30 * time.Second
 )
 
-// accept takes connections from l until the manager stops or l is closed. It
+// accept takes connections from l, which is at addr, until the manager stops or l is closed. It
 // runs in a goroutine of its own.
-func (cm *ConnManager) accept(l net.Listener) {
-	addr := l.Addr()
+func (cm *ConnManager) accept(l net.Listener, addr net.Addr) {
 	var (
 		pause time.Duration
 		fails int

@@ -180,7 +180,6 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
 
 var (
 	errRefused = errors.New("refused, says the test")
-	errHang    = errors.New("must not be seen")
 )
 
 // hang answers a dial never, until its context ends.
@@ -281,7 +280,7 @@ func (cm *ConnManager) audit() error {
 		return fmt.Errorf("addresses %v, counted %v", byAddr, cm.places.byAddr)
 	case count[posConnected] > int(cm.lim.TargetOutbound):
 		return fmt.Errorf("%d automatic connections, target %d", count[posConnected], cm.lim.TargetOutbound)
-	case cm.lim.MaxPending > 0 && cm.auto.choosing < 0:
+	case cm.auto.choosing < 0:
 		return fmt.Errorf("choosing %d", cm.auto.choosing)
 	}
 	down := 0

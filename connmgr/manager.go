@@ -34,11 +34,10 @@ const (
 // safe for concurrent use, and may be called from the owner's callbacks, except
 // that Wait, Shutdown and the end of Run wait for the callbacks.
 type ConnManager struct {
-	cfg      Config
-	observed bool // somebody wants events
-	epoch    time.Time
-	ctx      context.Context // of dials
-	cancel   context.CancelFunc
+	cfg    Config
+	epoch  time.Time
+	ctx    context.Context // of dials
+	cancel context.CancelFunc
 
 	mu    sync.Mutex
 	phase phase
@@ -81,7 +80,6 @@ func New(cfg *Config) (*ConnManager, error) {
 	c := cfg.withDefaults()
 	cm := &ConnManager{
 		cfg:       c,
-		observed:  c.OnEvent != nil || c.Logger != nil,
 		epoch:     time.Now(),
 		lim:       cfg.limits(),
 		rng:       rand.New(c.Rand),
@@ -106,6 +104,10 @@ func New(cfg *Config) (*ConnManager, error) {
 // was submitted before. It returns at once. A second call does nothing, nor does
 // one after Stop.
 func (cm *ConnManager) Start() {
+	var addrs []net.Addr
+	for _, l := range cm.cfg.Listeners {
+		addrs = append(addrs, l.Addr())
+	}
 	cm.mu.Lock()
 	defer cm.mu.Unlock()
 	if cm.phase != phaseNew {
@@ -113,10 +115,10 @@ func (cm *ConnManager) Start() {
 	}
 	cm.phase = phaseRunning
 	if cm.cfg.OnAccept != nil {
-		for _, l := range cm.cfg.Listeners {
+		for i, l := range cm.cfg.Listeners {
 			cm.busy[busyListeners]++
-			cm.emit(Event{Type: EventListening, Addr: l.Addr(), Inbound: true})
-			go cm.accept(l)
+			cm.emit(Event{Type: EventListening, Addr: addrs[i], Inbound: true})
+			go cm.accept(l, addrs[i])
 		}
 	}
 	for _, c := range cm.reqs {
@@ -249,15 +251,13 @@ func (cm *ConnManager) SetLimits(l Limits) {
 	cm.lim = l.clone()
 	cm.countClasses()
 	var conns []net.Conn
-	if excess := -cm.autoState().room(); excess > 0 && cm.phase == phaseRunning {
-		conns = cm.endYoungest(excess)
+	if cm.phase == phaseRunning {
+		conns = cm.endExcess()
 	}
 	if cm.autoState().room() <= 0 {
 		cm.endSurplus()
 	}
-	for cm.queue.Len() > 0 && (l.MaxPending <= 0 || cm.dials < l.MaxPending) {
-		cm.begin(cm.queue.Front().Value.(*pending))
-	}
+	cm.dequeue()
 	cm.fill()
 	cm.mu.Unlock()
 	for _, conn := range conns {
@@ -301,6 +301,10 @@ func (cm *ConnManager) checkIdle() {
 
 // now is the time of an event.
 func (cm *ConnManager) now() time.Time { return time.Now() }
+
+// wall is the time of the clock at a time since the manager was made. The clock
+// may have been set since then.
+func (cm *ConnManager) wall(at time.Duration) time.Time { return cm.now().Add(at - cm.since()) }
 
 // since is the time since the manager was made, by the monotonic clock.
 func (cm *ConnManager) since() time.Duration { return time.Since(cm.epoch) }

@@ -15,6 +15,10 @@ const (
 	// down, which doubles from RetryDuration: about 100 dials in the first hour.
 	maxProbeInterval = 40 * time.Second
 
+	// probeYield is how long GetNewAddress may take to give an address for a
+	// probe, before a request that waits takes its turn.
+	probeYield = time.Second
+
 	// resumeStagger separates the requests that are resumed when a network is
 	// back: 50 dials a second.
 	resumeStagger = 20 * time.Millisecond
@@ -23,15 +27,19 @@ const (
 // network is what is known of one network, as Config.Network names them. The
 // manager's lock guards it.
 type network struct {
-	name     string
-	fails    int    // local failures in a row
-	lastHost string // whom the last of them was about
+	name      string
+	automatic bool   // GetNewAddress has given an address of it
+	fails     int    // local failures in a row
+	host      string // whom the first of them was about
+	several   bool   // and others were about somebody else
 
 	down     bool
 	since    time.Duration // when it went down
 	interval time.Duration // between probes
 	probeAt  time.Duration // the next one
 	probe    *pending      // the one in flight
+	dialed   bool          // the last probe was, or was to be, an automatic dial
+	yield    time.Duration // until when the parked leave the probe to it
 	parked   list.List     // of *pending, waiting for the network
 }
 
@@ -56,13 +64,20 @@ func (cm *ConnManager) networkNamed(name string) *network {
 	return n
 }
 
-// allDown reports whether no network is known that is not down. The lock must be
-// held.
+// allDown reports whether automatic dials have no network: each that
+// GetNewAddress has given an address of is down. The lock must be held.
 func (cm *ConnManager) allDown() bool {
 	if cm.downCount == 0 {
 		return false
 	}
-	return cm.downCount == len(cm.networks)
+	known := false
+	for _, n := range cm.networks {
+		if n.automatic && !n.down {
+			return false
+		}
+		known = known || n.automatic
+	}
+	return known || cm.downCount == len(cm.networks)
 }
 
 // mayChoose reports whether there is a network that an automatic dial could use.
@@ -102,22 +117,44 @@ func (cm *ConnManager) answer(p *pending, reason Reason) {
 		n.fails = 0
 	case n.down:
 		if probe {
-			n.interval = min(2*n.interval, maxProbeInterval)
+			n.interval = min(2*n.interval, maxProbeInterval*time.Duration(cm.downCount))
+			n.dialed = p.c.automatic
 			n.probeAt = cm.since() + n.interval
 			cm.rearm()
 		}
 	default:
-		// One host that has no route is its own trouble. More are ours.
-		host := p.c.Addr.String()
-		if reason == ReasonNoRoute && n.fails > 0 && n.lastHost == host {
-			return
-		}
-		n.fails++
-		n.lastHost = host
-		if n.fails >= outageAfter {
+		if cm.countLocal(n, p, reason); n.fails >= outageAfter {
 			cm.networkDown(n, reason)
 		}
 	}
+}
+
+// countLocal counts a local failure if it speaks against the network, and not
+// only against the host: one host without a route is its own trouble, and where
+// connections are open it takes two without any network. The lock must be held.
+func (cm *ConnManager) countLocal(n *network, p *pending, reason Reason) {
+	host := sourceOf(p.c.Addr).host
+	if n.fails == 0 {
+		n.host, n.several = host, false
+	}
+	n.several = n.several || host != n.host
+	switch open := cm.connectedBy(n); {
+	case reason == ReasonNoRoute && (open || n.fails > 0 && !n.several):
+	case open && n.fails == outageAfter-1 && !n.several:
+	default:
+		n.fails++
+	}
+}
+
+// connectedBy reports whether a connection by the network is open. The lock must
+// be held.
+func (cm *ConnManager) connectedBy(n *network) bool {
+	for _, c := range cm.reqs {
+		if c.pos == posConnected && cm.cfg.Network(c.Addr) == n.name {
+			return true
+		}
+	}
+	return false
 }
 
 func (cm *ConnManager) networkDown(n *network, reason Reason) {
@@ -140,6 +177,7 @@ func (cm *ConnManager) networkUp(n *network) {
 	for i := 0; n.parked.Len() > 0; i++ {
 		p := n.parked.Front().Value.(*pending)
 		cm.unlist(p)
+		p.c.retries = 0 // the outage is held against nobody
 		cm.retryIn(p, time.Duration(i)*resumeStagger)
 	}
 	cm.fill()
@@ -151,20 +189,28 @@ func (cm *ConnManager) probe() {
 		if !n.down || !cm.mayDial(n) || !cm.probeWanted(n) {
 			continue
 		}
-		if front := n.parked.Front(); front != nil {
-			cm.begin(front.Value.(*pending))
-		} else {
+		// By turns: those that wait may have troubles of their own.
+		front := n.parked.Front()
+		switch now := cm.since(); {
+		case front == nil || !n.dialed && cm.autoProbe():
+			n.dialed, n.yield = true, now+probeYield
 			cm.choose(1)
+		case now >= n.yield:
+			cm.begin(front.Value.(*pending))
 		}
 	}
 }
 
-// probeWanted reports whether there is somebody to probe the network: a request
-// that waits for it, or an automatic dial if nothing better can be dialed. The
-// lock must be held.
+// probeWanted reports whether there is somebody to probe the network. The lock
+// must be held.
 func (cm *ConnManager) probeWanted(n *network) bool {
-	return n.parked.Len() > 0 ||
-		cm.cfg.GetNewAddress != nil && cm.allDown() && cm.auto.choosing == 0 && cm.autoState().wanted() > 0
+	return n.parked.Len() > 0 || cm.autoProbe()
+}
+
+// autoProbe reports whether an automatic dial is wanted, and nothing better can
+// be dialed than a network that is down. The lock must be held.
+func (cm *ConnManager) autoProbe() bool {
+	return cm.cfg.GetNewAddress != nil && cm.allDown() && cm.auto.choosing == 0 && cm.autoState().wanted() > 0
 }
 
 // nextProbe returns when the next probe is due. The lock must be held.
@@ -175,7 +221,7 @@ func (cm *ConnManager) nextProbe() time.Duration {
 	}
 	for _, n := range cm.networks {
 		if n.down && n.probe == nil && cm.probeWanted(n) {
-			at = min(at, n.probeAt)
+			at = min(at, max(n.probeAt, n.yield))
 		}
 	}
 	return at
@@ -198,6 +244,7 @@ func (cm *ConnManager) NetworkChanged() {
 	for _, c := range cm.reqs {
 		if p := c.pend; p != nil && p.where == whereTimer && p.reason.Local() {
 			cm.stopTimer(p.timer)
+			c.retries = 0
 			cm.retryIn(p, time.Duration(i)*resumeStagger)
 			i++
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -208,6 +209,63 @@ func TestRemovedProbeMakesRoom(t *testing.T) {
 			if probing != 1 {
 				t.Fatalf("%d probes at once, want 1", probing)
 			}
+		}
+	})
+}
+
+// Dead hosts of our own network must not cut off the others.
+func TestDeadNeighboursAreTheirOwnTrouble(t *testing.T) {
+	for name, dead := range map[string]error{
+		"no route":   &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EHOSTUNREACH},
+		"no network": errNoNet,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				w.answer = func(_ context.Context, a net.Addr) error {
+					if strings.HasPrefix(a.String(), "192.168.") {
+						return dead
+					}
+					return nil
+				}
+				cm := w.manager(Config{GetNewAddress: addresses()})
+				cm.Start()
+				for i := range 4 {
+					go cm.Connect(&ConnReq{Addr: &net.TCPAddr{IP: net.IPv4(192, 168, 1, byte(5+i)), Port: 8333}, Permanent: true})
+				}
+				for range 50 {
+					time.Sleep(10 * time.Minute)
+					for _, r := range cm.Snapshot().Requests {
+						if r.Automatic {
+							cm.Remove(r.ID)
+							break
+						}
+					}
+					time.Sleep(2 * maxProbeInterval)
+					if o := cm.Snapshot().Outbound; o.Connected != 8 {
+						t.Fatalf("%v because of dead hosts nearby", o)
+					}
+				}
+			})
+		})
+	}
+}
+
+// While one network is down and another is not, few addresses are asked for.
+func TestPartialOutageBurnsFewAddresses(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.answer = func(_ context.Context, a net.Addr) error {
+			if networkOf(a) == "ip6" {
+				return nil
+			}
+			return errNoNet
+		}
+		var asked atomic.Int64
+		cm := w.manager(Config{GetNewAddress: func() (net.Addr, error) { return addrN(int(asked.Add(1))), nil }})
+		cm.Start()
+		go cm.Connect(&ConnReq{Addr: &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 1}, Permanent: true})
+		time.Sleep(time.Hour)
+		if n := asked.Load(); n > 150 {
+			t.Errorf("%d addresses were asked for in an hour", n)
 		}
 	})
 }

@@ -74,41 +74,42 @@ func (cm *ConnManager) endPauses(now time.Duration, starved bool) {
 	cm.auto.pauses = kept
 }
 
-// autoFailed records that an automatic dial failed, or that a connection ended
-// before it had proved itself. The lock must be held.
-func (cm *ConnManager) autoFailed() {
+// autoFailed records that automatic dials failed, or connections ended before
+// they had proved themselves, n of them. The lock must be held.
+func (cm *ConnManager) autoFailed(n int) {
 	a := &cm.auto
-	if c := a.newest; c != nil && cm.autoProven(c) {
-		a.failures = 0
-		a.newest = nil
+	was := a.failures
+	a.failures += n
+	if a.failures < maxFailedAttempts {
+		return
 	}
-	a.failures++
-	if a.failures == maxFailedAttempts {
+	if was < maxFailedAttempts {
 		cm.limitReached(ReasonTooManyFails)
 	}
-	if a.failures >= maxFailedAttempts {
-		cm.pauseSlot(false)
-	}
+	cm.pauseSlot(false)
 }
 
-// autoProven reports whether an automatic connection has proved itself: dials
-// are worth while. MarkGood alone is not enough here, since who shakes hands and
-// hangs up would be replaced at full speed. The lock must be held.
-func (cm *ConnManager) autoProven(c *ConnReq) bool {
-	return (c.good || !cm.cfg.CreditOnGood) && cm.cfg.Backoff.proven(0, cm.since()-c.up)
+// autoConnected records that an automatic dial of c succeeded after took. The
+// failures before it are suspended: they count again if the connection ends
+// before it has proved itself, so that peers which accept and drop do not make
+// dials look worth while. The lock must be held.
+func (cm *ConnManager) autoConnected(c *ConnReq, took time.Duration) {
+	a := &cm.auto
+	c.retries = uint16(min(a.failures, math.MaxUint16))
+	a.failures, a.unanswered = 0, 0
+	a.answered(true)
+	a.slowest = max(took, a.slowest*7/8, 1)
 }
 
-// autoEnded records that the owner ended an automatic connection. The lock must
-// be held.
+// autoEnded records that the owner ended an automatic connection. MarkGood alone
+// does not prove it, since who shakes hands and hangs up would be replaced at
+// full speed. The lock must be held.
 func (cm *ConnManager) autoEnded(c *ConnReq) {
-	if cm.auto.newest == c {
-		cm.auto.newest = nil
+	lasted := cm.cfg.Backoff.proven(0, cm.since()-c.up)
+	if !lasted || cm.cfg.CreditOnGood && !c.good {
+		cm.autoFailed(int(c.retries) + 1)
 	}
-	if cm.autoProven(c) {
-		cm.auto.failures = 0
-	} else {
-		cm.autoFailed()
-	}
+	c.retries = 0
 }
 
 // restart forgets what was learned from dials that failed. The lock must be held.
@@ -121,13 +122,6 @@ func (a *auto) restart() {
 // held.
 func (cm *ConnManager) stagger() time.Duration {
 	return max(cm.cfg.DialStagger, min(cm.auto.slowest*5/4, maxStagger))
-}
-
-// succeeded records how long a dial took. The lock must be held.
-func (a *auto) succeeded(took time.Duration) {
-	a.answered(true)
-	a.unanswered = 0
-	a.slowest = max(took, a.slowest*7/8, 1)
 }
 
 // answered updates the success rate. The lock must be held.

@@ -151,6 +151,22 @@ func TestClassify(t *testing.T) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
 	}
+	byText := []struct {
+		addr string
+		err  error
+		want Reason
+	}{
+		{"abc.onion:8333", dialErr("127.0.0.1:9050", syscall.ECONNREFUSED), ReasonProxy},
+		{"abc.onion:8333", dialErr("127.0.0.1:8333", syscall.ECONNREFUSED), ReasonProxy},
+		{"node.example:8333", dialErr("192.0.2.1:8333", syscall.ECONNREFUSED), ReasonRefused},
+		{"[::ffff:192.0.2.1]:8333", dialErr("192.0.2.1:8333", syscall.ECONNREFUSED), ReasonRefused},
+		{"node.example:8333", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", IsTemporary: true}}, ReasonResolver},
+	}
+	for _, test := range byText {
+		if got := Classify(textAddr{"tcp", test.addr}, test.err); got != test.want {
+			t.Errorf("%s, %v: %v, want %v", test.addr, test.err, got, test.want)
+		}
+	}
 	if errors.Is(ReasonRefused, net.ErrClosed) || !errors.Is(ReasonStopped, net.ErrClosed) {
 		t.Error("of the reasons, only ReasonStopped is net.ErrClosed")
 	}

@@ -28,6 +28,7 @@ const (
 	ReasonNoNetwork // no network, or no route at all (ENETUNREACH and its like)
 	ReasonNoRoute   // no route to the host (EHOSTUNREACH): the gateway or the host is gone
 	ReasonProxy     // the proxy on the way is not reachable
+	ReasonResolver  // the resolver does not answer
 	ReasonResources // out of file descriptors, ports or memory
 
 	// A request or a connection was not taken.
@@ -68,6 +69,7 @@ var reasonNames = [numReasons]string{
 	ReasonNoNetwork:    "no-network",
 	ReasonNoRoute:      "no-route",
 	ReasonProxy:        "proxy",
+	ReasonResolver:     "resolver",
 	ReasonResources:    "resources",
 	ReasonInUse:        "in-use",
 	ReasonDuplicate:    "duplicate",
@@ -117,7 +119,7 @@ func (r Reason) Local() bool { return r >= ReasonNoNetwork && r <= ReasonResourc
 // Error is what went wrong with one request or connection. It unwraps to its
 // Reason and to the cause, so errors.Is and errors.As find both.
 type Error struct {
-	Op     string   // "connect", "dial", "accept"
+	Op     string   // "connect" or "dial"
 	ID     uint64   // the request's id; 0 if it has none
 	Addr   net.Addr // whom it was about; may be nil
 	Reason Reason

@@ -40,8 +40,7 @@ func (cm *ConnManager) established(p *pending, conn net.Conn) bool {
 	cm.place(c, posConnected)
 	cm.tell(c, Event{Type: EventConnected})
 	if c.automatic {
-		cm.auto.succeeded(c.up - p.began)
-		cm.auto.newest = c
+		cm.autoConnected(c, c.up-p.began)
 		if cm.autoState().room() == 0 {
 			cm.endSurplus()
 		} else if cm.lim.MaxPending > 0 {
@@ -99,19 +98,15 @@ func (cm *ConnManager) fail(p *pending, reason Reason, err error) error {
 	cm.place(c, posWaiting)
 	failure := p.failure("dial")
 	if c.Permanent {
-		switch {
-		case reason.Local() && p.net.down:
+		if reason.Local() && p.net.down {
 			cm.wait(p, ReasonNetworkDown)
-		case !reason.Local():
-			c.failedAgain()
-			fallthrough
-		default:
+		} else {
+			c.failedAgain() // forgotten when the network changes, if it was to blame
 			cm.retry(p)
 		}
 		return failure
 	}
 	cm.forget(c)
-	c.setState(ConnFailing)
 	if !c.automatic {
 		cm.remember(c)
 		return failure
@@ -124,7 +119,7 @@ func (cm *ConnManager) fail(p *pending, reason Reason, err error) error {
 		if !reason.Local() && !slow {
 			cm.auto.answered(false)
 		}
-		cm.autoFailed()
+		cm.autoFailed(1)
 	}
 	cm.fill()
 	return failure
@@ -149,7 +144,7 @@ func (cm *ConnManager) retryIn(p *pending, d time.Duration) {
 	})
 	cm.tell(p.c, Event{
 		Type: EventRetryAt, Reason: p.reason, Err: p.err,
-		At: cm.epoch.Add(p.at), Count: int(p.c.retries),
+		At: cm.wall(p.at), Count: int(p.c.retries),
 	})
 }
 
@@ -226,6 +221,9 @@ func (cm *ConnManager) MarkGood(id uint64) {
 		return
 	}
 	c.good = true
+	if !cm.cfg.CreditOnGood && !c.automatic {
+		c.retries = 0
+	}
 	cm.tell(c, Event{Type: EventGood})
 }
 

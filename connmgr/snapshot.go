@@ -106,8 +106,8 @@ func (cm *ConnManager) Snapshot() Snapshot {
 	for _, n := range cm.networks {
 		info := NetworkInfo{Name: n.name, Down: n.down, Parked: n.parked.Len()}
 		if n.down {
-			info.Since = cm.epoch.Add(n.since)
-			info.NextProbe = cm.epoch.Add(n.probeAt)
+			info.Since = cm.wall(n.since)
+			info.NextProbe = cm.wall(n.probeAt)
 		}
 		s.Networks = append(s.Networks, info)
 	}
@@ -128,7 +128,7 @@ func (cm *ConnManager) outbound() Outbound {
 	}
 	starved := false
 	for _, p := range cm.auto.pauses {
-		if until := cm.epoch.Add(p.until); o.Until.IsZero() || until.Before(o.Until) {
+		if until := cm.wall(p.until); o.Until.IsZero() || until.Before(o.Until) {
 			o.Until = until
 		}
 		starved = starved || p.starved
@@ -161,17 +161,20 @@ func (cm *ConnManager) info(c *ConnReq) RequestInfo {
 		Retries:   int(c.retries),
 	}
 	p := c.pend
+	if c.automatic {
+		info.Retries = 0 // it holds something else: see autoConnected
+	}
 	if p == nil {
-		info.Since = cm.epoch.Add(c.up)
+		info.Since = cm.wall(c.up)
 		return info
 	}
 	info.Reason, info.Err = p.reason, p.err
 	switch p.where {
 	case whereDialing:
 		info.Dialing = true
-		info.Since = cm.epoch.Add(p.began)
+		info.Since = cm.wall(p.began)
 	case whereTimer:
-		info.Next = cm.epoch.Add(p.at)
+		info.Next = cm.wall(p.at)
 	case whereParked:
 		info.Reason = ReasonNetworkDown
 	case whereQueued:

@@ -20,7 +20,8 @@ type autoState struct {
 // Without MaxPending, or while dials keep failing, there is one dial for each
 // free slot. With it, a slow dial does not count, and the fewer dials are
 // answered the more are made at once; but never more than two for each free
-// slot, so that at most one connection is opened in vain for each one kept.
+// slot within one DialStagger, so that where dials are answered within it at most
+// one connection is opened in vain for each one kept.
 func (s autoState) wanted() int {
 	free := s.target - s.connected - s.waiting - s.pausing
 	if free <= 0 {
@@ -55,7 +56,7 @@ func (s autoState) crowded() bool {
 func (cm *ConnManager) autoState() autoState {
 	a := &cm.auto
 	return autoState{
-		target:     int(cm.lim.TargetOutbound),
+		target:     int(min(cm.lim.TargetOutbound, math.MaxInt32)),
 		connected:  a.count[posConnected],
 		waiting:    a.count[posWaiting],
 		pausing:    len(a.pauses),

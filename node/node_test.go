@@ -14,6 +14,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"holdfast/connmgr"
 	"holdfast/simnet"
 )
 
@@ -240,24 +241,30 @@ func TestPermanentPeer(t *testing.T) {
 	})
 }
 
-// TestStopIsNoReconnect: peers that end with the node are not said to be dialed
-// again.
+// TestStopIsNoReconnect: a session that ends with the node leaves its request to
+// the connection manager, even where that is told to stop a little later.
 func TestStopIsNoReconnect(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		var connect []string
-		for _, s := range fabricSeeds(40) {
-			connect = append(connect, s.Host)
+		w := newWorld(t, Config{Seeds: []Seed{}}, honest(1)...)
+		n, err := New(Config{Params: &chaincfg.RegressionNetParams, Connect: []string{"11.0.0.1"}, Dial: w.fabric.Dialer(ourAddr)})
+		if err != nil {
+			t.Fatal(err)
 		}
-		w := newWorld(t, Config{Connect: connect}, honest(40)...)
-		wait(time.Minute)
-		if c := w.node.Counts(); c.Permanent != 40 {
-			t.Fatalf("counts: %v", c)
-		}
-		w.stop()
+		ctx, cancel := context.WithCancel(context.Background())
+		n.ctx = ctx
+		n.cm.Start()
+		n.cm.Connect(n.reqs[0])
 		wait(time.Second)
-		if strings.Contains(w.lines(), " again in ") {
-			t.Errorf("it is:\n%s", w.lines())
+		if c := n.Counts(); c.Permanent != 1 {
+			t.Errorf("counts: %v", c)
 		}
+		cancel()
+		wait(time.Second)
+		if state := n.reqs[0].State(); state != connmgr.ConnEstablished || n.Counts().Permanent != 0 {
+			t.Errorf("the request is %v, %v", state, n.Counts())
+		}
+		n.cm.Stop()
+		n.cm.Wait()
 	})
 }
 
