@@ -178,9 +178,7 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t)) })
 }
 
-var (
-	errRefused = errors.New("refused, says the test")
-)
+var errRefused = errors.New("refused, says the test")
 
 // hang answers a dial never, until its context ends.
 func hang(ctx context.Context, _ net.Addr) error {
