@@ -1,0 +1,67 @@
+package btclog
+
+import (
+	"bytes"
+	"log/slog"
+	"testing"
+)
+
+// noTime drops the time of slog's own handlers.
+var noTime = &slog.HandlerOptions{Level: slog.Level(-100), ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}}
+
+// Any slog.Handler can stand behind a Logger.
+func TestFromHandler(t *testing.T) {
+	var buf bytes.Buffer
+	l := FromHandler(slog.NewTextHandler(&buf, noTime), "CMGR")
+	l.Debug("no")
+	l.SetLevel(LevelTrace)
+	if l.Level() != LevelTrace {
+		t.Errorf("level %v", l.Level())
+	}
+	l.Trace("a", 1)
+	l.Debugf("%d", 2)
+	l.Info("a", "b", 3)
+	l.Warnf("x\ny")
+	l.Error()
+	l.Criticalf("c")
+	FromHandler(slog.NewTextHandler(&buf, noTime), "").Info("no tag")
+	check(t, buf.String(), `level=DEBUG-1 msg="a 1" subsystem=CMGR
+level=DEBUG msg=2 subsystem=CMGR
+level=INFO msg="a b 3" subsystem=CMGR
+level=WARN msg="x\ny" subsystem=CMGR
+level=ERROR msg="" subsystem=CMGR
+level=ERROR+1 msg=c subsystem=CMGR
+level=INFO msg="no tag"
+`)
+}
+
+// A handler's own level holds as well, and what it drops is not formatted.
+func TestFromHandlerAsksTheHandler(t *testing.T) {
+	var buf bytes.Buffer
+	l := FromHandler(slog.NewTextHandler(&buf, &slog.HandlerOptions{Level: slog.LevelError}), "A")
+	l.SetLevel(LevelTrace)
+	l.Infof("%s", stringerFunc(func() string { t.Error("formatted"); return "" }))
+	check(t, buf.String(), "")
+}
+
+// Over our own handler the tag is the line's, and lines are as without log/slog
+// between.
+func TestFromHandlerOverOurs(t *testing.T) {
+	for _, tt := range lines {
+		if tt.name == "format ends in a line feed" || tt.name == "format ends in two" || tt.name == "format is a line feed" {
+			continue // slog does not know a format's own line feeds
+		}
+		var direct, through recorder
+		tt.log(NewBackend(&direct, atNoon(), WithFlags(0)).Logger("CMGR"))
+		tt.log(FromHandler(NewHandler(&through, atNoon(), WithFlags(0)), "CMGR"))
+		check(t, through.all(), direct.all())
+	}
+	var r recorder
+	FromHandler(NewHandler(&r, atNoon(), WithFlags(0)).SubSystem("A"), "").Info("the tag is kept")
+	check(t, r.all(), noonText+"[INF] A: the tag is kept\n")
+}

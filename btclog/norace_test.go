@@ -1,0 +1,5 @@
+//go:build !race
+
+package btclog
+
+const raceEnabled = false

@@ -1,0 +1,5 @@
+package btclog
+
+import "syscall"
+
+const getTermios = syscall.TCGETS

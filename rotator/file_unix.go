@@ -1,0 +1,43 @@
+//go:build unix
+
+package rotator
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// openAppend opens a file to append to and to read, and makes it if need be. It
+// can be renamed and removed while it is open.
+func openAppend(path string, mode fs.FileMode) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, mode)
+}
+
+// openRead opens a file to read. It can be renamed and removed while it is open.
+func openRead(path string) (*os.File, error) { return os.Open(path) }
+
+// cut shortens a file. What is written next comes at its end.
+func cut(f *os.File, size int64) error { return f.Truncate(size) }
+
+// unlinked says whether an open file has no name any more.
+func unlinked(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Nlink == 0
+}
+
+// syncDir has the names in a directory on disk when it returns. File systems
+// that know no such thing, as some of user space, are not held to it.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
