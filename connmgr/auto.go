@@ -37,7 +37,8 @@ type auto struct {
 	choosing   int               // goroutines that ask GetNewAddress, or will
 	unstarted  atomic.Int64      // of these, not started yet
 	starting   atomic.Bool       // a goroutine for them is
-	failures   int               // in a row, without those that a connection suspends: see autoConnected
+	failures   int               // since a connection proved itself
+	newest     *ConnReq          // the newest connection that may still do so
 	unanswered int               // dials that were never answered, since the last connection
 	rate       float64           // share of recent dials that were answered in time
 	pauses     []pause           // slots that pause

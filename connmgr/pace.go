@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// maxFailedAttempts is how many automatic dials may fail in a row before
-	// each slot pauses for RetryDuration after a failure. It is btcd's number:
+	// maxFailedAttempts is how many automatic dials may fail in a row, while no
+	// connection is open, before each slot pauses for RetryDuration after a failure. It is btcd's number:
 	// with the default of 5 s, a node that reaches nobody makes 1.6 dials a
 	// second.
 	maxFailedAttempts = 25
@@ -74,42 +74,62 @@ func (cm *ConnManager) endPauses(now time.Duration, starved bool) {
 	cm.auto.pauses = kept
 }
 
-// autoFailed records that automatic dials failed, or connections ended before
-// they had proved themselves, n of them. The lock must be held.
-func (cm *ConnManager) autoFailed(n int) {
+// autoFailed records that an automatic dial failed, or that a connection ended
+// before it had proved itself. The lock must be held.
+func (cm *ConnManager) autoFailed() {
 	a := &cm.auto
-	was := a.failures
-	a.failures += n
-	if a.failures < maxFailedAttempts {
+	if a.newest != nil && cm.autoProven(a.newest) {
+		a.failures, a.newest = 0, nil
+	}
+	was := cm.failing()
+	a.failures++
+	if !cm.failing() {
 		return
 	}
-	if was < maxFailedAttempts {
+	if !was {
 		cm.limitReached(ReasonTooManyFails)
 	}
 	cm.pauseSlot(false)
 }
 
-// autoConnected records that an automatic dial of c succeeded after took. The
-// failures before it are suspended: they count again if the connection ends
-// before it has proved itself, so that peers which accept and drop do not make
-// dials look worth while. The lock must be held.
+// failing reports whether automatic dials fail too often. Each connection that
+// is open allows for as many failures again: where most addresses refuse, some
+// still do not. The lock must be held.
+func (cm *ConnManager) failing() bool {
+	a := &cm.auto
+	return a.failures >= maxFailedAttempts*(1+a.count[posConnected]) ||
+		a.unanswered >= max(maxFailedAttempts, maxUnanswered*cm.lim.MaxPending)
+}
+
+// autoConnected records that an automatic dial of c succeeded after took. It
+// does not forget the failures: peers that accept and drop must not make dials
+// look worth while. The lock must be held.
 func (cm *ConnManager) autoConnected(c *ConnReq, took time.Duration) {
 	a := &cm.auto
-	c.retries = uint16(min(a.failures, math.MaxUint16))
-	a.failures, a.unanswered = 0, 0
+	a.newest = c
+	a.unanswered = 0
 	a.answered(true)
 	a.slowest = max(took, a.slowest*7/8, 1)
 }
 
-// autoEnded records that the owner ended an automatic connection. MarkGood alone
-// does not prove it, since who shakes hands and hangs up would be replaced at
-// full speed. The lock must be held.
+// autoEnded records that the owner ended an automatic connection. The lock must
+// be held.
 func (cm *ConnManager) autoEnded(c *ConnReq) {
-	lasted := cm.cfg.Backoff.proven(0, cm.since()-c.up)
-	if !lasted || cm.cfg.CreditOnGood && !c.good {
-		cm.autoFailed(int(c.retries) + 1)
+	if cm.auto.newest == c {
+		cm.auto.newest = nil
 	}
-	c.retries = 0
+	if cm.autoProven(c) {
+		cm.auto.failures = 0
+	} else {
+		cm.autoFailed()
+	}
+}
+
+// autoProven reports whether an automatic connection has proved itself: dials
+// are worth while. MarkGood alone is not enough, since who shakes hands and hangs
+// up would be replaced at full speed. The lock must be held.
+func (cm *ConnManager) autoProven(c *ConnReq) bool {
+	return (c.good || !cm.cfg.CreditOnGood) && cm.cfg.Backoff.proven(0, cm.since()-c.up)
 }
 
 // restart forgets what was learned from dials that failed. The lock must be held.

@@ -119,7 +119,7 @@ func (cm *ConnManager) fail(p *pending, reason Reason, err error) error {
 		if !reason.Local() && !slow {
 			cm.auto.answered(false)
 		}
-		cm.autoFailed(1)
+		cm.autoFailed()
 	}
 	cm.fill()
 	return failure

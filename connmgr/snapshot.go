@@ -161,9 +161,6 @@ func (cm *ConnManager) info(c *ConnReq) RequestInfo {
 		Retries:   int(c.retries),
 	}
 	p := c.pend
-	if c.automatic {
-		info.Retries = 0 // it holds something else: see autoConnected
-	}
 	if p == nil {
 		info.Since = cm.wall(c.up)
 		return info

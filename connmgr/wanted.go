@@ -64,7 +64,7 @@ func (cm *ConnManager) autoState() autoState {
 		slow:       a.count[posSlow],
 		maxPending: cm.lim.MaxPending,
 		rate:       a.rate,
-		failing:    a.failures >= maxFailedAttempts || a.unanswered >= max(maxFailedAttempts, maxUnanswered*cm.lim.MaxPending),
+		failing:    cm.failing(),
 	}
 }
 
