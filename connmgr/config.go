@@ -61,7 +61,8 @@ type Config struct {
 	TargetOutbound uint32
 
 	// RetryDuration is the wait before the first retry of a permanent request,
-	// and the pause between automatic dials once 25 have failed in a row.
+	// and the pause of an automatic slot after a failure once 25 dials have
+	// failed, or 25 more for each automatic connection that is open.
 	// 0 means 5 s; more than 5 min is cut to that.
 	RetryDuration time.Duration
 
