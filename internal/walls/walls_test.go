@@ -44,7 +44,7 @@ const (
 )
 
 // below are the rooms below node, in the order of design.
-var below = []string{"addrbook/...", "banlist/...", "dnsseed/...", "connmgr/...", "socks/...", "torctl/..."}
+var below = []string{"addrbook/...", "banlist/...", "dnsseed/...", "connmgr/...", "socks/...", "torctl/...", "netaddr/...", "netmon/..."}
 
 const small = "internal/..." // helpers without a room of their own
 
@@ -60,12 +60,14 @@ var rooms = []room{
 	{path: "connmgr/...", stdOnly: true, why: "any Go program can import it"},
 	{path: "rotator/...", stdOnly: true, why: "any Go program can import it"},
 	{path: "socks/...", stdOnly: true, why: "any Go program can import it"},
+	{path: "netaddr/...", stdOnly: true, why: "any Go program can import it"},
+	{path: "netmon/...", stdOnly: true, why: "any Go program can import it"},
 	{path: "btclog/...", why: "it shares the Level type of btcsuite/btclog"},
 
-	{path: "addrbook/...", imports: []string{small}, never: []string{bitcoin}, why: "it knows addresses, not Bitcoin's messages"},
-	{path: "banlist/...", imports: []string{small}, never: []string{bitcoin}, why: "it knows addresses, not Bitcoin's messages"},
-	{path: "dnsseed/...", imports: []string{small}, never: []string{bitcoin}, why: "it knows host names, not Bitcoin's messages"},
-	{path: "torctl/...", imports: []string{small}, never: []string{bitcoin}, why: "it knows Tor, not Bitcoin's messages"},
+	{path: "addrbook/...", imports: []string{"netaddr/...", small}, never: []string{bitcoin}, why: "it knows addresses, not Bitcoin's messages"},
+	{path: "banlist/...", imports: []string{"netaddr/...", small}, never: []string{bitcoin}, why: "it knows addresses, not Bitcoin's messages"},
+	{path: "dnsseed/...", imports: []string{"netaddr/...", small}, never: []string{bitcoin}, why: "it knows host names, not Bitcoin's messages"},
+	{path: "torctl/...", imports: []string{"netaddr/...", small}, never: []string{bitcoin}, why: "it knows Tor, not Bitcoin's messages"},
 	{path: small, never: []string{bitcoin}, why: "rooms below node use it"},
 
 	{path: "compat/btcd/...", imports: []string{"connmgr/..."}},
