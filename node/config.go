@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -138,13 +137,10 @@ type Config struct {
 	// ShutdownTimeout bounds the end of Run. 0 means 8 s.
 	ShutdownTimeout time.Duration
 
-	// Logger gets each event as a line, with the attribute SubsystemKey. Nil
-	// means silence.
-	Logger *slog.Logger
-
 	// OnEvent is called with each event, in order and one at a time. It should be
 	// quick: events wait for it, and are dropped and counted if it does not keep
-	// up.
+	// up. The node has no other log: see Event's Level, Subsystem, String and
+	// Attrs.
 	OnEvent func(Event)
 
 	// Rand is the source of all chance, nonces included. Nil means a random one.

@@ -32,7 +32,7 @@ package node
 //	bans.go       hosts that are not talked to
 //	book.go       the address book, in memory
 //	seeds.go      the DNS seeds
-//	events.go     Event, in words; kind.go its kinds; reason.go Reason; log.go the log
+//	events.go     Event, in words; attrs.go as data; kind.go its kinds; reason.go Reason
 //	snapshot.go   the state as data
 //
 // Locks: Node.mu, book.mu, bans.mu and session.mu are leaves: nothing else is

@@ -42,7 +42,7 @@ func (n *Node) publish(e Event) {
 	n.cm.Publish(carried)
 }
 
-// onEvent is connmgr's OnEvent: it hands each event to the log and the owner.
+// onEvent is connmgr's OnEvent: it hands each event to the owner.
 func (n *Node) onEvent(ce connmgr.Event) {
 	e, ok := ce.Detail.(Event)
 	if !ok {
@@ -50,9 +50,6 @@ func (n *Node) onEvent(ce connmgr.Event) {
 	}
 	ce.Detail = nil
 	e.Event = ce
-	if n.cfg.Logger != nil {
-		n.log(e)
-	}
 	if n.cfg.OnEvent != nil {
 		n.cfg.OnEvent(e)
 	}
@@ -66,8 +63,9 @@ func (e Event) Subsystem() string {
 	return SubsystemNode
 }
 
-// LevelTrace is the level below debug, of what is too much even for that.
-const LevelTrace = slog.Level(-8)
+// LevelTrace is the level below debug, of what is too much even for that. The
+// number is btclog's.
+const LevelTrace = slog.Level(-5)
 
 // Level returns how loud the event is in a log: a change of the node's peers is
 // information, what happens to connections on the way there is for debugging,
@@ -92,7 +90,7 @@ func (e Event) Level() slog.Level {
 		return slog.LevelWarn
 	case KindLost:
 		if e.Why == ReasonShutdown {
-			return slog.LevelDebug
+			return LevelTrace // all of them at once
 		}
 		return slog.LevelInfo
 	case KindUnready:
@@ -118,11 +116,11 @@ func (e Event) String() string {
 	case KindUnready:
 		return fmt.Sprintf("No peer at %s: %s%s", e.who(), e.cause(), e.afterwards())
 	case KindLost:
-		return fmt.Sprintf("Lost peer %s: %s (%s; %s)", e.who(), e.cause(), e.lifetime(), e.Counts.peers())
+		return fmt.Sprintf("Lost peer %s %s: %s; %s", e.who(), e.lifetime(), e.cause(), e.Counts.peers())
 	case KindOffence:
 		return fmt.Sprintf("Misbehaving: %s is %s%s (score %d)", e.who(), e.Offence, e.colonText(), e.Peer.BanScore)
 	case KindBanned:
-		return fmt.Sprintf("Banned %s for %v: %s (score %d)", e.Ban.Host, e.Ban.Until.Sub(e.Ban.Since), e.Ban.Offence, e.Ban.Score)
+		return fmt.Sprintf("Banned %s for %v: %s (score %d)", e.Ban.Host, span(e.Ban.Until.Sub(e.Ban.Since)), e.Ban.Offence, e.Ban.Score)
 	case KindTurnedAway:
 		return fmt.Sprintf("Turned away %s: its host is banned", e.who())
 	case KindAddresses:
@@ -152,6 +150,8 @@ func (e Event) connection() string {
 	}
 	if text, ok := refusals[e.Reason]; ok && e.Type == connmgr.EventRefused && e.Inbound {
 		return fmt.Sprintf("Refused %s: %s", e.who(), text)
+	} else if ok && e.Type == connmgr.EventLimitReached {
+		return "Refusing some inbound connections: " + limits[e.Reason]
 	}
 	if e.Type != connmgr.EventRetryAt {
 		return e.Event.String()
@@ -166,11 +166,30 @@ func (e Event) connection() string {
 	return fmt.Sprintf("Cannot connect to %s (%s): next try in %v", e.who(), e.failure(), wait)
 }
 
+// span is a time as people say it: "24h", not "24h0m0s".
+func span(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
 // refusals say why an inbound connection was closed at once.
 var refusals = map[connmgr.Reason]string{
 	connmgr.ReasonInboundFull: "there are as many inbound connections as may be",
 	connmgr.ReasonHostFull:    "its host has as many connections as one host may",
 	connmgr.ReasonPrefixFull:  "its network has as many connections as one may",
+}
+
+// limits say which limit on inbound connections is at work.
+var limits = map[connmgr.Reason]string{
+	connmgr.ReasonInboundFull: "there are as many as may be",
+	connmgr.ReasonHostFull:    "a host has as many as one may",
+	connmgr.ReasonPrefixFull:  "a network has as many as one may",
 }
 
 // failure is why a dial failed, short where the reason says it all, and without

@@ -1,8 +1,8 @@
 package node
 
 import (
-	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -38,12 +38,12 @@ func TestEventLines(t *testing.T) {
 		{Event{Event: base, Kind: KindReady, Peer: peer, Counts: counts}, "PEER", slog.LevelInfo, "Peer 127.12.0.1:18555 ready: /simnet:0.1/ v70016, outbound, 3 of 8"},
 		{Event{Event: base, Kind: KindReady, Peer: fixed, Counts: counts}, "PEER", slog.LevelInfo, "Peer 127.12.0.1:18555 ready: no user agent v70001, connect, 1 of 2"},
 		{Event{Event: base, Kind: KindReady, Peer: inbound, Counts: counts}, "PEER", slog.LevelInfo, "Peer 127.12.0.1:18555 ready: /x/ v70016, inbound, 1 in all"},
-		{Event{Event: base, Kind: KindLost, Why: ReasonPingTimeout, Peer: peer, Counts: counts}, "PEER", slog.LevelInfo, "Lost peer 127.12.0.1:18555: ping timeout (after 1m30s; 3 of 8 outbound, 1 of 2 fixed, 1 inbound left)"},
-		{Event{Event: base, Kind: KindLost, Why: ReasonShutdown, Peer: peer}, "PEER", slog.LevelDebug, "Lost peer 127.12.0.1:18555: shutdown (after 1m30s; 0 inbound left)"},
+		{Event{Event: base, Kind: KindLost, Why: ReasonPingTimeout, Peer: peer, Counts: counts}, "PEER", slog.LevelInfo, "Lost peer 127.12.0.1:18555 after 1m30s: ping timeout; 3 of 8 outbound, 1 of 2 fixed, 1 inbound left"},
+		{Event{Event: base, Kind: KindLost, Why: ReasonShutdown, Peer: peer}, "PEER", LevelTrace, "Lost peer 127.12.0.1:18555 after 1m30s: shutdown; 0 inbound left"},
 		{Event{Event: with(func(e *connmgr.Event) { e.Err = &ending{why: ReasonOldProtocol, text: "it speaks version 1"} }), Kind: KindUnready, Why: ReasonOldProtocol, Peer: peer}, "PEER", slog.LevelDebug, "No peer at 127.12.0.1:18555: old protocol: it speaks version 1"},
 		{Event{Event: base, Kind: KindOffence, Offence: OffenceAddrFlood, Peer: peer}, "BANS", slog.LevelDebug, "Misbehaving: 127.12.0.1:18555 is flooding addresses (score 30)"},
 		{Event{Event: base, Kind: KindOffence, Offence: OffenceMalformed, Text: "ping: short", Peer: peer}, "BANS", slog.LevelDebug, "Misbehaving: 127.12.0.1:18555 is sending a message that cannot be read: ping: short (score 30)"},
-		{Event{Event: base, Kind: KindBanned, Ban: &Ban{Host: netip.MustParseAddr("127.30.0.1"), Offence: OffenceAddrFlood, Score: 100, Since: now, Until: now.Add(24 * time.Hour)}}, "BANS", slog.LevelInfo, "Banned 127.30.0.1 for 24h0m0s: flooding addresses (score 100)"},
+		{Event{Event: base, Kind: KindBanned, Ban: &Ban{Host: netip.MustParseAddr("127.30.0.1"), Offence: OffenceAddrFlood, Score: 100, Since: now, Until: now.Add(24 * time.Hour)}}, "BANS", slog.LevelInfo, "Banned 127.30.0.1 for 24h: flooding addresses (score 100)"},
 		{Event{Event: base, Kind: KindTurnedAway}, "BANS", slog.LevelDebug, "Turned away 127.12.0.1:18555: its host is banned"},
 		{Event{Event: base, Kind: KindAddresses, Told: 1000, New: 1, Ignored: 999}, "ADDR", slog.LevelDebug, "Peer 127.12.0.1:18555 told 1000 addresses, 1 new, 999 ignored (too many at once)"},
 		{Event{Kind: KindSeed, Text: "seed.test", Told: 1, New: 1}, "SEED", slog.LevelInfo, "Seed seed.test told 1 address, 1 new"},
@@ -120,14 +120,10 @@ func TestEnding(t *testing.T) {
 }
 
 // TestOneStream: connmgr's events and the node's have one order without gaps, and
-// each is logged once.
+// each has attributes.
 func TestOneStream(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		var log bytes.Buffer
-		w := newWorld(t, Config{
-			Seeds:  fabricSeeds(3),
-			Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: LevelTrace})),
-		}, honest(3)...)
+		w := newWorld(t, Config{Seeds: fabricSeeds(3)}, honest(3)...)
 		wait(time.Minute)
 		w.stop()
 		wait(0)
@@ -138,12 +134,52 @@ func TestOneStream(t *testing.T) {
 			if e.Detail != nil {
 				t.Errorf("event %v shows how it was carried", e)
 			}
-		}
-		if lines := strings.Count(log.String(), "\n"); lines != len(w.events) {
-			t.Errorf("%d log lines for %d events", lines, len(w.events))
-		}
-		if !strings.Contains(log.String(), "subsystem=PEER") {
-			t.Errorf("log: %s", log.String())
+			if attrs := e.Attrs(); attrs[0].Value.String() == "" || attrs[1].Value.Uint64() != e.Seq {
+				t.Errorf("event %v: %v", e, attrs)
+			}
 		}
 	})
+}
+
+// TestAttrs: what a machine reads is what the line says, piece by piece.
+func TestAttrs(t *testing.T) {
+	addr := tcpAddr(netip.MustParseAddr("192.0.2.1"), 8333)
+	at := time.Unix(1800000000, 0)
+	for _, tt := range []struct {
+		e    Event
+		want string
+	}{
+		{
+			Event{Event: connmgr.Event{Seq: 1, Type: connmgr.EventRetryAt, ID: 7, Addr: addr, Class: ClassManual, Reason: connmgr.ReasonRefused, Time: at, At: at.Add(1500 * time.Millisecond), Count: 2}},
+			`event=retry-at seq=1 addr=192.0.2.1:8333 id=7 class=manual reason=refused retry_at=2027-01-15T08:00:01.500Z count=2`,
+		},
+		{
+			Event{Event: connmgr.Event{Seq: 2, Addr: addr, Inbound: true, Err: io.EOF}, Kind: KindLost, Why: ReasonRemoteClosed, Peer: &PeerInfo{ID: 3, UserAgent: "/x/", Version: 70016}},
+			`event=lost seq=2 addr=192.0.2.1:8333 inbound=true reason=closed-by-peer error=EOF peer=3 agent=/x/ version=70016 score=0 outbound_peers=0 fixed_peers=0 inbound_peers=0`,
+		},
+		{
+			Event{Event: connmgr.Event{Seq: 3}, Kind: KindBanned, Offence: OffenceAddrFlood, Ban: &Ban{Host: addr.AddrPort().Addr(), Offence: OffenceAddrFlood, Until: at}},
+			`event=banned seq=3 offence=addr-flood host=192.0.2.1 until=2027-01-15T08:00:00.000Z`,
+		},
+		{
+			Event{Event: connmgr.Event{Seq: 4}, Kind: KindAddresses, Told: 5, New: 2},
+			`event=addresses seq=4 told=5 new=2 ignored=0`,
+		},
+		{
+			Event{Event: connmgr.Event{Seq: 5, Type: connmgr.EventNetworkDown, Network: "ip"}},
+			`event=network-down seq=5 network=ip`,
+		},
+	} {
+		var got []string
+		for _, a := range tt.e.Attrs() {
+			text := a.Value.String()
+			if a.Value.Kind() == slog.KindTime {
+				text = a.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00")
+			}
+			got = append(got, a.Key+"="+text)
+		}
+		if s := strings.Join(got, " "); s != tt.want {
+			t.Errorf("%v\n got %s\nwant %s", tt.e, s, tt.want)
+		}
+	}
 }

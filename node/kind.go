@@ -66,9 +66,6 @@ const (
 	SubsystemAddr = "ADDR" // addresses that peers tell
 	SubsystemSeed = "SEED" // DNS seeds
 	SubsystemBans = "BANS" // offences and bans
-
-	// SubsystemKey is the attribute of a log record that names its subsystem.
-	SubsystemKey = "subsystem"
 )
 
 // Subsystems returns the names of all subsystems, in the order of a listing.

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"holdfast/connmgr"
 	"holdfast/node"
 	"holdfast/simnet"
 )
@@ -19,7 +19,7 @@ const (
 	demoPeers    = 30
 	maxDemoPeers = 1000
 
-	// demoStatusEvery is how often the demo prints a line of numbers.
+	// demoStatusEvery is how often the demo logs its numbers.
 	demoStatusEvery = 10 * time.Second
 )
 
@@ -27,6 +27,7 @@ type demoFlags struct {
 	duration time.Duration
 	seed     uint64
 	peers    int
+	log      logFlags
 }
 
 func newDemo() *cobra.Command {
@@ -50,6 +51,7 @@ It needs no network and no set-up, and nothing leaves the machine. Ctrl-C ends i
 	flags.DurationVar(&f.duration, "duration", 0, "end after this `time`, as 30s or 2m; 0 means at Ctrl-C")
 	flags.IntVar(&f.peers, "peers", demoPeers, "simulate this `number` of peers")
 	flags.Uint64Var(&f.seed, "seed", 0, "draw all chance from this `number`; 0 means a new one")
+	f.log.addLevels(flags, "info,PEER=debug,BANS=debug")
 	return cmd
 }
 
@@ -59,6 +61,10 @@ func (f *demoFlags) run(ctx context.Context, out io.Writer) error {
 		return usagef("--duration %v: it cannot be negative", f.duration)
 	case f.peers < 1 || f.peers > maxDemoPeers:
 		return usagef("--peers %d: from 1 to %d are possible", f.peers, maxDemoPeers)
+	}
+	log, err := newLogs(out, &f.log)
+	if err != nil {
+		return err
 	}
 	if f.seed == 0 {
 		f.seed = uint64(rand.Uint32())
@@ -77,11 +83,12 @@ func (f *demoFlags) run(ctx context.Context, out io.Writer) error {
 	}
 	defer box.close()
 
-	show := newPrinter(out, useColour(out))
 	cfg := box.config(f.seed)
 	bans := make(chan node.Ban, f.peers)
+	var sum summary
 	cfg.OnEvent = func(e node.Event) {
-		show.event(e)
+		log.event(e)
+		sum.count(e)
 		if e.Kind == node.KindBanned {
 			select {
 			case bans <- *e.Ban:
@@ -93,32 +100,56 @@ func (f *demoFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	show.welcome(f.peers, box.describe(), f.seed)
+	fmt.Fprintf(out, `A Bitcoin network in a box, and a holdfast node in it.
+%s on the loopback interface: %s.
+They come and go. Nothing leaves this machine. Ctrl-C ends it; --seed %d gives the same peers again.
+
+`, plural(f.peers, "simulated peer"), box.describe(), f.seed)
 
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	var wg sync.WaitGroup
 	at := n.Listening()[0]
+	began := time.Now()
 	wg.Go(func() { box.visit(ctx, at) })
 	wg.Go(func() { box.knockAfter(ctx, bans, at) })
-	wg.Go(func() { show.statusUntil(ctx, n) })
-	wg.Go(func() { <-ctx.Done(); show.stopping() })
+	wg.Go(func() { logStatus(ctx, log, n, demoStatusEvery) })
 	err = n.Run(ctx)
 	end()
 	wg.Wait()
 	if err != nil {
 		return err
 	}
-	show.goodbye()
+	log.infof("Stopped after %v: %v", time.Since(began).Round(100*time.Millisecond), &sum)
 	return nil
 }
 
-// useColour reports whether out is a terminal that wants colours.
-func useColour(out io.Writer) bool {
-	f, ok := out.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false
+// summary counts what the demo tells at its end. Events come one at a time, and
+// all of them before the node's Run returns.
+type summary struct {
+	ready, lost, failed, banned, refused int
+}
+
+func (s *summary) count(e node.Event) {
+	switch {
+	case e.Kind == node.KindReady:
+		s.ready++
+	case e.Kind == node.KindLost && e.Why != node.ReasonShutdown:
+		s.lost++
+	case e.Kind == node.KindUnready && e.Why != node.ReasonShutdown:
+		s.failed++
+	case e.Kind == node.KindBanned:
+		s.banned++
+	case e.Kind == node.KindTurnedAway:
+		s.refused++
+	case e.Kind == node.KindConnection && e.Type == connmgr.EventFailed && e.Addr != nil:
+		s.failed++
+	case e.Kind == node.KindConnection && e.Type == connmgr.EventRefused && e.Inbound:
+		s.refused++
 	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func (s *summary) String() string {
+	return fmt.Sprintf("%s connected, %d lost; %s and handshakes failed; %s banned; %s refused",
+		plural(s.ready, "peer"), s.lost, plural(s.failed, "dial"), plural(s.banned, "host"), plural(s.refused, "connection"))
 }

@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"net/netip"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"holdfast/connmgr"
 	"holdfast/node"
 	"holdfast/simnet"
 )
@@ -40,38 +36,6 @@ func TestSingleAddress(t *testing.T) {
 	}
 	if ctx.Err() != context.Canceled {
 		t.Error("no 5 peers in 20 s")
-	}
-}
-
-// TestNoFlood: a storm of failures is a few lines and a number.
-func TestNoFlood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		p := newPrinter(&out, false)
-		failed := node.Event{Event: connmgr.Event{Type: connmgr.EventFailed, Reason: connmgr.ReasonRefused, Addr: tcp("127.1.1.1:1")}}
-		for range 500 {
-			p.event(failed)
-		}
-		time.Sleep(burstTime + time.Second)
-		p.event(failed)
-		p.goodbye()
-		lines := strings.Count(out.String(), "\n")
-		if lines != burstOfLines+2+4 || !strings.Contains(out.String(), "and 488 more like these") || !strings.Contains(out.String(), "501 dials") {
-			t.Errorf("%d lines:\n%s", lines, out.String())
-		}
-	})
-}
-
-// TestColours are asked for, and then there are some.
-func TestColours(t *testing.T) {
-	var out bytes.Buffer
-	p := newPrinter(&out, true)
-	p.event(node.Event{Kind: node.KindBanned, Ban: &node.Ban{Host: netip.MustParseAddr("127.1.1.1")}})
-	if !strings.Contains(out.String(), "\x1b[31mbanned   \x1b[0m") {
-		t.Errorf("%q", out.String())
-	}
-	if useColour(&out) {
-		t.Error("a buffer is no terminal")
 	}
 }
 

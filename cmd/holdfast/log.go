@@ -2,152 +2,185 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
-	"strings"
-	"sync"
+	"sync/atomic"
+	"time"
 
+	"holdfast/btclog"
 	"holdfast/node"
+	"holdfast/rotator"
 )
 
-// The levels that slog does not name.
-const (
-	levelCritical = slog.Level(12)
-	levelOff      = slog.Level(100)
-)
-
-var levelNames = []struct {
-	name, tag string
-	level     slog.Level
-}{
-	{"trace", "TRC", node.LevelTrace},
-	{"debug", "DBG", slog.LevelDebug},
-	{"info", "INF", slog.LevelInfo},
-	{"warn", "WRN", slog.LevelWarn},
-	{"error", "ERR", slog.LevelError},
-	{"critical", "CRT", levelCritical},
-	{"off", "OFF", levelOff},
+// logs is the log of the program. A line goes to the file and to standard output
+// before the call that logs it returns. What the node does is logged by rendering
+// its events: see event. It is safe for concurrent use.
+type logs struct {
+	json bool
+	out  *sink
+	file *sink            // nil: none
+	path string           // of the file
+	roll *rotator.Rotator // what file writes to
+	told atomic.Uint64    // lines that are missing in the file, as the log says
 }
 
-// levels says how much each subsystem logs.
-type levels struct {
-	all   slog.Level
-	least slog.Level // of all and each
-	each  map[string]slog.Level
+// sink is one place that lines go to.
+type sink struct {
+	backend  *btclog.Backend
+	handlers map[string]*btclog.Handler // by subsystem
 }
 
-// parseLevels reads "info", "PEER=debug,CMGR=trace", or both: "warn,PEER=debug".
-func parseLevels(spec string) (levels, error) {
-	l := levels{all: slog.LevelInfo, each: make(map[string]slog.Level)}
-	for part := range strings.SplitSeq(spec, ",") {
-		name, text, isPair := strings.Cut(strings.TrimSpace(part), "=")
-		if !isPair {
-			name, text = "", name
-		}
-		level, err := parseLevel(text)
-		if err != nil {
-			return l, err
-		}
-		name = strings.ToUpper(name)
-		switch {
-		case !isPair:
-			l.all = level
-		case !slices.Contains(node.Subsystems(), name):
-			return l, fmt.Errorf("there is no subsystem %q; there are %s", name, strings.Join(node.Subsystems(), ", "))
-		default:
-			l.each[name] = level
-		}
-	}
-	l.least = l.all
-	for _, level := range l.each {
-		l.least = min(l.least, level)
+// newLogs returns a log that writes to out only.
+func newLogs(out io.Writer, f *logFlags) (*logs, error) {
+	l := &logs{json: f.format == "json"}
+	l.out = l.newSink(out, btclog.WithColor(), btclog.WithErrorHandler(l.outFailed))
+	if err := l.setLevels(f.levels); err != nil {
+		return nil, usagef("--debuglevel %q: %w", f.levels, err)
 	}
 	return l, nil
 }
 
-func parseLevel(text string) (slog.Level, error) {
-	var names []string
-	for _, n := range levelNames {
-		if strings.EqualFold(text, n.name) {
-			return n.level, nil
-		}
-		names = append(names, n.name)
-	}
-	return 0, fmt.Errorf("there is no level %q; there are %s", text, strings.Join(names, ", "))
-}
-
-// of returns the level of a subsystem.
-func (l levels) of(subsystem string) slog.Level {
-	if level, ok := l.each[subsystem]; ok {
-		return level
-	}
-	return l.all
-}
-
-// lineHandler is a slog.Handler that writes lines as btcd does:
-//
-//	2026-11-22 18:30:00.000 [INF] PEER: Peer 127.0.0.1:18444 ready
-//
-// It knows the attribute node.SubsystemKey and prints the others behind.
-type lineHandler struct {
-	levels    levels
-	subsystem string
-	more      string // attributes of With
-
-	mu  *sync.Mutex
-	out io.Writer
-}
-
-func newLogger(out io.Writer, l levels) *slog.Logger {
-	return slog.New(&lineHandler{levels: l, subsystem: node.SubsystemNode, mu: new(sync.Mutex), out: out})
-}
-
-func (h *lineHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= h.levels.least
-}
-
-func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
-	subsystem, more := h.subsystem, h.more
-	r.Attrs(func(a slog.Attr) bool {
-		subsystem, more = attribute(a, subsystem, more)
-		return true
-	})
-	if r.Level < h.levels.of(subsystem) {
+// addFile has the lines from now on written to the file of a network too, unless
+// the flags say otherwise. It is called before the log is used by others.
+func (l *logs) addFile(f *logFlags, dataDir, network string) error {
+	if f.noFile {
 		return nil
 	}
-	line := fmt.Sprintf("%s [%s] %s: %s%s\n", r.Time.Format("2006-01-02 15:04:05.000"), tag(r.Level), subsystem, r.Message, more)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, err := io.WriteString(h.out, line)
-	return err
-}
-
-func attribute(a slog.Attr, subsystem, more string) (string, string) {
-	if a.Key == node.SubsystemKey {
-		return a.Value.String(), more
+	opts, err := f.options()
+	if err != nil {
+		return err
 	}
-	return subsystem, more + " " + a.String()
-}
-
-func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	with := *h
-	for _, a := range attrs {
-		with.subsystem, with.more = attribute(a, with.subsystem, with.more)
+	opts.OnError = l.fileFailed
+	l.path = f.path(dataDir, network)
+	if l.roll, err = rotator.Open(l.path, opts); err != nil {
+		return fmt.Errorf("cannot log to a file: %w; choose another place with --logdir, or none with --nofilelogging", err)
 	}
-	return &with
+	l.file = l.newSink(l.roll)
+	return l.setLevels(f.levels)
 }
 
-func (h *lineHandler) WithGroup(string) slog.Handler { return h }
+func (l *logs) newSink(w io.Writer, opts ...btclog.BackendOption) *sink {
+	if l.json {
+		opts = append(opts, btclog.WithJSON())
+	}
+	s := &sink{backend: btclog.NewBackend(w, opts...), handlers: make(map[string]*btclog.Handler)}
+	for _, name := range subsystems() {
+		s.handlers[name] = s.backend.Handler(name)
+	}
+	return s
+}
 
-// tag returns three letters for a level.
-func tag(level slog.Level) string {
-	t := levelNames[0].tag
-	for _, n := range levelNames {
-		if level >= n.level {
-			t = n.tag
+// where says where the lines go besides standard output.
+func (l *logs) where() string {
+	if l.file == nil {
+		return "no log file"
+	}
+	return "log file " + l.path
+}
+
+// close ends the file, when what is being compressed is.
+func (l *logs) close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.roll.Close()
+}
+
+// reopen opens the file by its name again, for an external tool that has renamed
+// it.
+func (l *logs) reopen() {
+	if l.file != nil && l.roll.Reopen() == nil { // fileFailed has told an error
+		l.logf(subsystemLogs, slog.LevelInfo, "Opened the log file again")
+	}
+}
+
+// setLevels changes what is logged from now on. An error changes nothing.
+func (l *logs) setLevels(spec string) error {
+	levels, err := parseLevels(spec)
+	if err != nil {
+		return err
+	}
+	for name, level := range levels {
+		l.out.handlers[name].SetLevel(level)
+		if l.file != nil {
+			l.file.handlers[name].SetLevel(level)
 		}
 	}
-	return t
+	return nil
+}
+
+// event logs an event: its line, and for machines its attributes.
+func (l *logs) event(e node.Event) {
+	subsystem, level := e.Subsystem(), e.Level()
+	if !l.enabled(subsystem, level) {
+		return
+	}
+	r := slog.NewRecord(e.Time, level, e.String(), 0)
+	if l.json {
+		r.AddAttrs(e.Attrs()...)
+	}
+	l.write(subsystem, r)
+}
+
+// infof logs what the program itself does.
+func (l *logs) infof(format string, args ...any) {
+	l.logf(node.SubsystemNode, slog.LevelInfo, format, args...)
+}
+
+func (l *logs) logf(subsystem string, level slog.Level, format string, args ...any) {
+	if l.enabled(subsystem, level) {
+		l.write(subsystem, line(level, format, args...))
+	}
+}
+
+func line(level slog.Level, format string, args ...any) slog.Record {
+	return slog.NewRecord(time.Now(), level, fmt.Sprintf(format, args...), 0)
+}
+
+// enabled reports whether a line is to be written. Both sinks have the same levels.
+func (l *logs) enabled(subsystem string, level slog.Level) bool {
+	return l.out.handlers[subsystem].Enabled(context.Background(), level)
+}
+
+// write writes a line: to the file first, for nobody can hold that up with Ctrl-S.
+func (l *logs) write(subsystem string, r slog.Record) {
+	inFile := l.file != nil && l.file.write(subsystem, r)
+	l.out.write(subsystem, r)
+	if !inFile {
+		return
+	}
+	// The file takes lines again: whoever reads it shall know what it has not.
+	told, failed := l.told.Load(), l.file.backend.Errors()
+	if failed > told && l.told.CompareAndSwap(told, failed) {
+		l.logf(subsystemLogs, slog.LevelWarn, "The file has not the %d lines before the last one; they went to standard output only", failed-told)
+	}
+}
+
+// write writes a line, and reports whether it could. The owner is told of errors by
+// other ways.
+func (s *sink) write(subsystem string, r slog.Record) bool {
+	return s.handlers[subsystem].Handle(context.Background(), r) == nil
+}
+
+// fileFailed is told what goes wrong with the file, at most once a second for each
+// operation. That lines cannot be written there is told on standard output.
+func (l *logs) fileFailed(err error) {
+	var failed *rotator.Error
+	if errors.As(err, &failed) && failed.Op == rotator.OpWrite {
+		if l.enabled(subsystemLogs, slog.LevelError) {
+			l.out.write(subsystemLogs, line(slog.LevelError, "%v", err))
+		}
+		return
+	}
+	l.logf(subsystemLogs, slog.LevelError, "%v", err)
+}
+
+// outFailed is told that a line could not be written to standard output. The file
+// hears of the first.
+func (l *logs) outFailed(err error, failed uint64) {
+	if failed == 1 && l.file != nil && l.enabled(subsystemLogs, slog.LevelError) {
+		l.file.write(subsystemLogs, line(slog.LevelError, "Standard output takes no lines: %v; they are in this file only", err))
+	}
 }

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
@@ -27,7 +28,8 @@ type runFlags struct {
 	noListen, noDNSSeed      bool
 	maxPeers, targetOutbound int
 	services                 uint64
-	dataDir, debugLevel      string
+	dataDir                  string
+	log                      logFlags
 }
 
 func newRun() *cobra.Command {
@@ -65,26 +67,28 @@ given is the network's default.`,
 	flags.Uint64Var(&f.services, "services", 0, "claim to serve these `bits`, as 0x9; holdfast serves nothing,\nbut btcd hangs up on who does not claim 0x9")
 	flags.BoolVar(&f.noDNSSeed, "nodnsseed", false, "do not ask the seeds for addresses")
 	flags.StringVar(&f.dataDir, "datadir", defaultDataDir(), "keep files in `path`, each network in a directory of its\nown")
-	flags.StringVar(&f.debugLevel, "debuglevel", "info", "log from these `levels` on: trace, debug, info, warn, error,\ncritical or off; for a subsystem too, as info,PEER=debug")
+	f.log.add(flags)
 	return cmd
 }
 
 // run is the command: it returns when the node has ended.
-func (f *runFlags) run(ctx context.Context, out io.Writer) error {
+func (f *runFlags) run(ctx context.Context, out io.Writer) (err error) {
 	params, network, err := f.network.chosen()
 	if err != nil {
 		return err
 	}
-	levels, err := parseLevels(f.debugLevel)
+	if err := f.log.check(); err != nil {
+		return err
+	}
+	log, err := newLogs(out, &f.log)
 	if err != nil {
-		return usagef("--debuglevel %q: %w", f.debugLevel, err)
+		return err
 	}
 	cfg, err := f.config(params)
 	if err != nil {
 		return err
 	}
-	log := newLogger(out, levels)
-	cfg.Logger = log
+	cfg.OnEvent = log.event
 	n, err := node.New(cfg)
 	if err != nil {
 		return flagError(err)
@@ -94,22 +98,31 @@ func (f *runFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := log.addFile(&f.log, f.dataDir, network); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.close()) }()
+	if log.file != nil {
+		// Whoever reads standard output may go; the node and its file stay.
+		signal.Ignore(syscall.SIGPIPE)
+	}
+	defer onHangup(log.reopen)()
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	began := time.Now()
-	log.Info(fmt.Sprintf("holdfast %s%s, data directory %s", node.Version, revision(), dir))
+	log.infof("holdfast %s%s, data directory %s, %s", node.Version, revision(), dir, log.where())
 
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	var wg sync.WaitGroup
-	wg.Go(func() { logStatus(ctx, log, n) })
+	wg.Go(func() { logStatus(ctx, log, n, statusEvery) })
 	err = n.Run(ctx)
 	end()
 	wg.Wait()
 	if err != nil {
 		return err
 	}
-	log.Info(fmt.Sprintf("Stopped after %v", time.Since(began).Round(time.Second)))
+	log.infof("Stopped after %v", time.Since(began).Round(time.Second))
 	return nil
 }
 
@@ -166,16 +179,16 @@ func flagError(err error) error {
 }
 
 // logStatus logs the node's numbers now and then, until ctx ends.
-func logStatus(ctx context.Context, log *slog.Logger, n *node.Node) {
-	tick := time.NewTicker(statusEvery)
+func logStatus(ctx context.Context, log *logs, n *node.Node, every time.Duration) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			log.Info("Stopping; a second signal ends it at once")
+			log.infof("Stopping; a second signal ends it at once")
 			return
 		case <-tick.C:
-			log.Info(n.Counts().String())
+			log.infof("%v", n.Counts())
 		}
 	}
 }

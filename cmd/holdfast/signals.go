@@ -33,3 +33,22 @@ func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 		cancel()
 	}
 }
+
+// onHangup calls fn at each SIGHUP, until stop is called, which waits for it. On
+// Windows there is none.
+func onHangup(fn func()) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range signals {
+			fn()
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		<-ended
+	}
+}
