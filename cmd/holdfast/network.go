@@ -1,11 +1,15 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/spf13/pflag"
 )
+
+// mainnet is the network if no other is chosen.
+const mainnet = "mainnet"
 
 // networks are those that a flag chooses; without one it is mainnet. The name is
 // that of the flag and of the directory.
@@ -33,7 +37,7 @@ func addNetworkFlags(flags *pflag.FlagSet) networkFlags {
 
 // chosen returns the network, and the name of its directory.
 func (f networkFlags) chosen() (*chaincfg.Params, string, error) {
-	params, name := &chaincfg.MainNetParams, "mainnet"
+	params, name := &chaincfg.MainNetParams, mainnet
 	var given []string
 	for _, n := range networks {
 		if *f[n.name] {
@@ -45,4 +49,18 @@ func (f networkFlags) chosen() (*chaincfg.Params, string, error) {
 		return nil, "", usagef("%s exclude each other: choose one network", strings.Join(given, " and "))
 	}
 	return params, name, nil
+}
+
+// networkNames returns the names of all networks.
+func networkNames() []string {
+	names := []string{mainnet}
+	for _, n := range networks {
+		names = append(names, n.name)
+	}
+	return names
+}
+
+// isNetworkFlag reports whether a flag chooses a network.
+func isNetworkFlag(name string) bool {
+	return name != mainnet && slices.Contains(networkNames(), name)
 }

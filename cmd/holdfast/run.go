@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"os"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -14,6 +16,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"holdfast/node"
 )
@@ -30,6 +33,8 @@ type runFlags struct {
 	services                 uint64
 	dataDir                  string
 	log                      logFlags
+	configFile               string
+	dumpConfig               bool
 }
 
 func newRun() *cobra.Command {
@@ -45,17 +50,35 @@ By default it accepts connections from this machine only. To be reachable for
 others, open it to the world: --listen 0.0.0.0 --listen [::].
 
 Flags that may be given several times are marked with (*). A port that is not
-given is the network's default.`,
+given is the network's default.
+
+Settings can also stand in the environment, as HOLDFAST_MAXPEERS=40, and in a
+configuration file, as maxpeers=40, there also below a section for one network, as
+[signet]. The command line outweighs the environment, and that the file. SIGHUP
+opens the log file again, and reads the settings again: of those, debuglevel
+changes at once, others with the next start.`,
 		Example: `  holdfast run
   holdfast run --signet --listen 0.0.0.0
   holdfast run --regtest --connect 127.0.0.1:18444
   holdfast run --debuglevel info,PEER=debug`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.run(cmd.Context(), cmd.OutOrStdout())
+			s, err := configure(cmd.Flags(), os.Environ())
+			switch {
+			case err != nil:
+				return err
+			case f.dumpConfig:
+				return s.dump(cmd.OutOrStdout())
+			}
+			return f.run(cmd.Context(), cmd.OutOrStdout(), s)
 		},
 	}
-	flags := cmd.Flags()
+	f.add(cmd.Flags())
+	return cmd
+}
+
+// add adds the flags.
+func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	f.network = addNetworkFlags(flags)
 	flags.StringArrayVar(&f.connect, "connect", nil, "connect to `host[:port]` and look for no other peers (*);\nwithout --listen nothing is accepted then")
@@ -68,11 +91,12 @@ given is the network's default.`,
 	flags.BoolVar(&f.noDNSSeed, "nodnsseed", false, "do not ask the seeds for addresses")
 	flags.StringVar(&f.dataDir, "datadir", defaultDataDir(), "keep files in `path`, each network in a directory of its\nown")
 	f.log.add(flags)
-	return cmd
+	flags.StringVar(&f.configFile, confFlag, "", "read settings from `path` (default holdfast.conf in the data\ndirectory, if there is one)")
+	flags.BoolVar(&f.dumpConfig, "dumpconfig", false, "print the settings that hold, and where they come from")
 }
 
 // run is the command: it returns when the node has ended.
-func (f *runFlags) run(ctx context.Context, out io.Writer) (err error) {
+func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err error) {
 	params, network, err := f.network.chosen()
 	if err != nil {
 		return err
@@ -106,11 +130,15 @@ func (f *runFlags) run(ctx context.Context, out io.Writer) (err error) {
 		// Whoever reads standard output may go; the node and its file stay.
 		signal.Ignore(syscall.SIGPIPE)
 	}
-	defer onHangup(log.reopen)()
+	live := &live{settings: s, log: log}
+	defer onHangup(live.reload)()
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	began := time.Now()
 	log.infof("holdfast %s%s, data directory %s, %s", node.Version, revision(), dir, log.where())
+	for _, v := range s.unused {
+		log.logf(node.SubsystemNode, slog.LevelWarn, "%s in the environment is no setting", v)
+	}
 
 	ctx, end := context.WithCancel(ctx)
 	defer end()
@@ -120,6 +148,7 @@ func (f *runFlags) run(ctx context.Context, out io.Writer) (err error) {
 	end()
 	wg.Wait()
 	if err != nil {
+		log.logf(node.SubsystemNode, slog.LevelError, "%v", err)
 		return err
 	}
 	log.infof("Stopped after %v", time.Since(began).Round(time.Second))
