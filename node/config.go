@@ -137,6 +137,11 @@ type Config struct {
 	// ShutdownTimeout bounds the end of Run. 0 means 8 s.
 	ShutdownTimeout time.Duration
 
+	// WatchNetwork has the node notice when the machine's own network changes, or
+	// the machine wakes from sleep, and then try at once what waits (see package
+	// netmon).
+	WatchNetwork bool
+
 	// OnEvent is called with each event, in order and one at a time. It should be
 	// quick: events wait for it, and are dropped and counted if it does not keep
 	// up. The node has no other log: see Event's Level, Subsystem, String and

@@ -26,7 +26,7 @@ type Event struct {
 	Offence Offence
 	Ban     *Ban   // of KindBanned
 	Counts  Counts // of KindReady, KindLost and KindStarted
-	Text    string // more for the reader; of KindSeed and KindSeedFailed the seed's name, "" for those that are addresses
+	Text    string // more for the reader; of KindSeed and KindSeedFailed the seed's name, "" for those that are addresses; of KindNetworkChanged what changed
 
 	// Told and New are how many addresses were told, and how many of them were
 	// new; Ignored is how many were over the limit. Of KindAddresses and KindSeed.
@@ -86,7 +86,7 @@ func (e Event) Level() slog.Level {
 		return e.Event.Level()
 	case KindStarted, KindBanned, KindSeed, KindReady:
 		return slog.LevelInfo
-	case KindNoSeed:
+	case KindNoSeed, KindUnwatched:
 		return slog.LevelWarn
 	case KindLost:
 		if e.Why == ReasonShutdown {
@@ -135,6 +135,10 @@ func (e Event) String() string {
 	case KindNoSeed:
 		return fmt.Sprintf("No addresses from any of %s (%v): asking again in %v",
 			count(e.Told, "seed", "seeds"), e.Err, e.At.Sub(e.Time).Round(time.Second))
+	case KindNetworkChanged:
+		return fmt.Sprintf("Our network changed (%s): trying what waits", e.Text)
+	case KindUnwatched:
+		return fmt.Sprintf("Changes of our network are not noticed: %v; after an outage peers may come back late", e.Err)
 	}
 	return e.Kind.String()
 }

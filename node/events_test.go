@@ -66,6 +66,8 @@ func TestEventLines(t *testing.T) {
 		{Event{Event: with(func(e *connmgr.Event) {
 			e.Type, e.Class, e.Reason = connmgr.EventFailed, connmgr.ClassOutbound, connmgr.ReasonTimedOut
 		})}, "CMGR", slog.LevelDebug, "Cannot connect to 127.12.0.1:18555: timed out"},
+		{Event{Kind: KindNetworkChanged, Text: "link, address"}, "NODE", slog.LevelDebug, "Our network changed (link, address): trying what waits"},
+		{Event{Kind: KindUnwatched, Event: connmgr.Event{Err: io.EOF}}, "NODE", slog.LevelWarn, "Changes of our network are not noticed: EOF; after an outage peers may come back late"},
 		{Event{Event: connmgr.Event{Type: connmgr.EventFailed, Reason: connmgr.ReasonNoAddress}}, "CMGR", LevelTrace, "No address to dial now: all that are known are in use, banned, or were tried lately"},
 		{Event{Event: with(func(e *connmgr.Event) {
 			e.Type, e.Inbound, e.Reason = connmgr.EventRefused, true, connmgr.ReasonHostFull

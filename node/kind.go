@@ -19,35 +19,39 @@ type Kind uint8
 
 // The kinds of events. Their names (String) are fit for a metric's label.
 const (
-	KindConnection Kind = iota // connmgr's event, not the node's: see Event.Type
-	KindStarted                // the node runs
-	KindReady                  // a handshake is done: there is a new peer
-	KindUnready                // a connection ended before its handshake was done
-	KindLost                   // a peer is gone
-	KindOffence                // a peer did what it should not
-	KindBanned                 // a host was banned
-	KindTurnedAway             // a banned host's connection was closed at once
-	KindAddresses              // a peer told addresses
-	KindSeed                   // a seed told addresses
-	KindSeedFailed             // a seed did not
-	KindNoSeed                 // none of the seeds did
+	KindConnection     Kind = iota // connmgr's event, not the node's: see Event.Type
+	KindStarted                    // the node runs
+	KindReady                      // a handshake is done: there is a new peer
+	KindUnready                    // a connection ended before its handshake was done
+	KindLost                       // a peer is gone
+	KindOffence                    // a peer did what it should not
+	KindBanned                     // a host was banned
+	KindTurnedAway                 // a banned host's connection was closed at once
+	KindAddresses                  // a peer told addresses
+	KindSeed                       // a seed told addresses
+	KindSeedFailed                 // a seed did not
+	KindNoSeed                     // none of the seeds did
+	KindNetworkChanged             // the machine's own network changed
+	KindUnwatched                  // such changes cannot be noticed
 
 	numKinds
 )
 
 var kindNames = [numKinds]string{
-	KindConnection: "connection",
-	KindStarted:    "started",
-	KindReady:      "ready",
-	KindUnready:    "unready",
-	KindLost:       "lost",
-	KindOffence:    "offence",
-	KindBanned:     "banned",
-	KindTurnedAway: "turned-away",
-	KindAddresses:  "addresses",
-	KindSeed:       "seed",
-	KindSeedFailed: "seed-failed",
-	KindNoSeed:     "no-seed",
+	KindConnection:     "connection",
+	KindStarted:        "started",
+	KindReady:          "ready",
+	KindUnready:        "unready",
+	KindLost:           "lost",
+	KindOffence:        "offence",
+	KindBanned:         "banned",
+	KindTurnedAway:     "turned-away",
+	KindAddresses:      "addresses",
+	KindSeed:           "seed",
+	KindSeedFailed:     "seed-failed",
+	KindNoSeed:         "no-seed",
+	KindNetworkChanged: "network-changed",
+	KindUnwatched:      "unwatched",
 }
 
 // String returns the kind's name, as "seed-failed".
@@ -74,16 +78,18 @@ func Subsystems() []string {
 }
 
 var kindSubsystems = [numKinds]string{
-	KindConnection: SubsystemConn,
-	KindStarted:    SubsystemNode,
-	KindReady:      SubsystemPeer,
-	KindUnready:    SubsystemPeer,
-	KindLost:       SubsystemPeer,
-	KindOffence:    SubsystemBans,
-	KindBanned:     SubsystemBans,
-	KindTurnedAway: SubsystemBans,
-	KindAddresses:  SubsystemAddr,
-	KindSeed:       SubsystemSeed,
-	KindSeedFailed: SubsystemSeed,
-	KindNoSeed:     SubsystemSeed,
+	KindConnection:     SubsystemConn,
+	KindStarted:        SubsystemNode,
+	KindReady:          SubsystemPeer,
+	KindUnready:        SubsystemPeer,
+	KindLost:           SubsystemPeer,
+	KindOffence:        SubsystemBans,
+	KindBanned:         SubsystemBans,
+	KindTurnedAway:     SubsystemBans,
+	KindAddresses:      SubsystemAddr,
+	KindSeed:           SubsystemSeed,
+	KindSeedFailed:     SubsystemSeed,
+	KindNoSeed:         SubsystemSeed,
+	KindNetworkChanged: SubsystemNode,
+	KindUnwatched:      SubsystemNode,
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"holdfast/connmgr"
+	"holdfast/netmon"
 )
 
 // ErrRunning says that Run was called before.
@@ -145,6 +146,9 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.cfg.auto {
 		wg.Go(func() { n.seedUntil(ctx) })
 	}
+	if n.cfg.WatchNetwork {
+		wg.Go(func() { n.watchNetwork(ctx) })
+	}
 	err := n.cm.Run(ctx)
 	cancel()
 	wg.Wait()
@@ -152,6 +156,18 @@ func (n *Node) Run(ctx context.Context) error {
 		return fmt.Errorf("node: %w", err)
 	}
 	return nil
+}
+
+// watchNetwork tells the connection manager of changes of the machine's own network,
+// until ctx ends.
+func (n *Node) watchNetwork(ctx context.Context) {
+	err := netmon.Run(ctx, netmon.Options{}, func(c netmon.Change) {
+		n.publish(Event{Kind: KindNetworkChanged, Text: c.String()})
+		n.cm.NetworkChanged()
+	})
+	if err != nil {
+		n.publish(Event{Kind: KindUnwatched, Event: connmgr.Event{Err: err}})
+	}
 }
 
 // begin marks the node as running.

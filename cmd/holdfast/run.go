@@ -166,6 +166,7 @@ func (f *runFlags) config(params *chaincfg.Params) (node.Config, error) {
 		TargetOutbound: f.targetOutbound,
 		DataDir:        f.dataDir,
 		Services:       wire.ServiceFlag(f.services),
+		WatchNetwork:   true,
 	}
 	switch {
 	case f.maxPeers < 1:
