@@ -3,9 +3,9 @@ package btclog
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"strconv"
 	"time"
-	"unicode/utf8"
 )
 
 // badKey is the key of a value that came without one, as in log/slog.
@@ -23,7 +23,7 @@ func (b *Backend) appendList(p []byte, group string, list []any) []byte {
 			if len(list) == 1 {
 				return b.appendAttr(p, group, badKey, slog.StringValue(x))
 			}
-			p = b.appendAttr(p, group, x, slog.AnyValue(list[1]))
+			p = b.appendPair(p, group, x, list[1])
 			list = list[2:]
 		default:
 			p = b.appendAttr(p, group, badKey, slog.AnyValue(x))
@@ -31,6 +31,30 @@ func (b *Backend) appendList(p []byte, group string, list []any) []byte {
 		}
 	}
 	return p
+}
+
+// appendPair appends a key and a value; the values that are most common without making
+// a slog.Value of them.
+func (b *Backend) appendPair(p []byte, group, key string, v any) []byte {
+	switch v := v.(type) {
+	case string:
+		return b.appendString(b.appendKey(p, group, key), v)
+	case bool:
+		return strconv.AppendBool(b.appendKey(p, group, key), v)
+	case int:
+		return strconv.AppendInt(b.appendKey(p, group, key), int64(v), 10)
+	case int64:
+		return strconv.AppendInt(b.appendKey(p, group, key), v, 10)
+	case uint64:
+		return strconv.AppendUint(b.appendKey(p, group, key), v, 10)
+	case uint32:
+		return strconv.AppendUint(b.appendKey(p, group, key), uint64(v), 10)
+	case float64:
+		return b.appendFloat(b.appendKey(p, group, key), v)
+	case time.Duration:
+		return b.appendDuration(b.appendKey(p, group, key), v)
+	}
+	return b.appendAttr(p, group, key, slog.AnyValue(v))
 }
 
 // appendAttrs appends attributes.
@@ -45,7 +69,8 @@ func (b *Backend) appendAttrs(p []byte, group string, attrs []slog.Attr) []byte 
 // are written as group.key=value, an empty Attr and an empty group are not written,
 // and a group without a name is not seen: the rules of log/slog.
 func (b *Backend) appendAttr(p []byte, group, key string, v slog.Value) []byte {
-	switch v.Kind() {
+	kind := v.Kind()
+	switch kind {
 	case slog.KindLogValuer:
 		return b.appendAttr(p, group, key, v.Resolve())
 	case slog.KindGroup:
@@ -58,18 +83,34 @@ func (b *Backend) appendAttr(p []byte, group, key string, v slog.Value) []byte {
 			return p
 		}
 	}
+	p = b.appendKey(p, group, key)
+	switch kind {
+	case slog.KindInt64:
+		return strconv.AppendInt(p, v.Int64(), 10)
+	case slog.KindUint64:
+		return strconv.AppendUint(p, v.Uint64(), 10)
+	case slog.KindBool:
+		return strconv.AppendBool(p, v.Bool())
+	case slog.KindFloat64:
+		return b.appendFloat(p, v.Float64())
+	case slog.KindString:
+		return b.appendString(p, v.String())
+	case slog.KindDuration:
+		return b.appendDuration(p, v.Duration())
+	case slog.KindTime:
+		return b.appendTime(p, v.Time())
+	}
+	return b.appendAny(p, v.Any())
+}
+
+// appendKey appends what stands before a value.
+func (b *Backend) appendKey(p []byte, group, key string) []byte {
 	if b.json {
 		p = append(p, ',', '"')
 		p = appendJSON(p, group)
 		p = appendJSON(p, key)
-		p = append(p, '"', ':')
-		return appendJSONValue(p, v)
+		return append(p, '"', ':')
 	}
-	p = b.appendKey(p, group, key)
-	return appendValue(p, v)
-}
-
-func (b *Backend) appendKey(p []byte, group, key string) []byte {
 	p = append(p, ' ')
 	start := len(p)
 	p = append(p, group...)
@@ -82,104 +123,57 @@ func (b *Backend) appendKey(p []byte, group, key string) []byte {
 	return p
 }
 
-// appendValue appends a value, quoted if its text would not stand as one word.
-func appendValue(p []byte, v slog.Value) []byte {
+// appendString appends a value, quoted as it must be.
+func (b *Backend) appendString(p []byte, s string) []byte {
+	if b.json {
+		p = append(p, '"')
+		return append(appendJSON(p, s), '"')
+	}
 	start := len(p)
-	switch v.Kind() {
-	case slog.KindInt64:
-		return strconv.AppendInt(p, v.Int64(), 10)
-	case slog.KindUint64:
-		return strconv.AppendUint(p, v.Uint64(), 10)
-	case slog.KindBool:
-		return strconv.AppendBool(p, v.Bool())
-	case slog.KindFloat64:
-		return strconv.AppendFloat(p, v.Float64(), 'g', -1, 64)
-	case slog.KindDuration:
-		return appendDuration(p, v.Duration())
-	}
-	return quoteTail(appendPlain(p, v), start)
+	return quoteTail(append(p, s...), start)
 }
 
-// appendPlain appends the text of a value as it is.
-func appendPlain(p []byte, v slog.Value) []byte {
-	switch v.Kind() {
-	case slog.KindString:
-		return append(p, v.String()...)
-	case slog.KindDuration:
-		return appendDuration(p, v.Duration())
-	case slog.KindAny:
-		return appendAny(p, v.Any())
+// appendFloat appends a number; JSON has none for infinity and the like.
+func (b *Backend) appendFloat(p []byte, f float64) []byte {
+	if b.json && (math.IsNaN(f) || math.IsInf(f, 0)) {
+		return b.appendString(p, strconv.FormatFloat(f, 'g', -1, 64))
 	}
-	return append(p, v.String()...)
+	return strconv.AppendFloat(p, f, 'g', -1, 64)
 }
 
-func appendDuration(p []byte, d time.Duration) []byte {
+// appendDuration appends a duration, whose text is one word.
+func (b *Backend) appendDuration(p []byte, d time.Duration) []byte {
+	if b.json {
+		return b.appendString(p, d.String())
+	}
 	return append(p, d.String()...)
 }
 
-// appendAny appends what fmt makes of v with %+v. Errors and Stringers, the most
-// common, do not go through fmt, unless they panic: fmt says so in the text.
-func appendAny(p []byte, v any) []byte {
-	switch v := v.(type) {
-	case fmt.Formatter:
-	case error:
-		if s, ok := safely(v.Error); ok {
-			return append(p, s...)
-		}
-	case fmt.Stringer:
-		if s, ok := safely(v.String); ok {
-			return append(p, s...)
-		}
+// appendTime appends a time: in JSON as that has it.
+func (b *Backend) appendTime(p []byte, t time.Time) []byte {
+	if b.json {
+		p = append(p, '"')
+		return append(t.AppendFormat(p, time.RFC3339Nano), '"')
 	}
-	return fmt.Appendf(p, "%+v", v)
+	return b.appendString(p, t.String())
 }
 
-func safely(text func() string) (s string, ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
+// appendAny appends a value of any other type: in JSON as that has it, else what fmt
+// makes of it with %+v.
+func (b *Backend) appendAny(p []byte, v any) []byte {
+	if b.json {
+		if text, ok := marshal(v); ok {
+			return appendJSONDocument(p, text)
 		}
-	}()
-	return text(), true
-}
-
-// word tells which bytes are characters that need no quotes: the printable ones of
-// ASCII, except the blank, the equals sign and the quote.
-var word = func() (t [256]bool) {
-	for c := '!'; c <= '~'; c++ {
-		t[c] = c != '=' && c != '"'
+		p = append(p, '"')
 	}
-	return t
-}()
-
-// quoteTail quotes p[start:], in place, if it is not one word.
-func quoteTail(p []byte, start int) []byte {
-	if isWord(p[start:]) {
-		return p
+	start := len(p)
+	q, ok := appendMethod(p, 'v', v)
+	if !ok {
+		q = fmt.Appendf(p, "%+v", v)
 	}
-	buf := getBuffer()
-	buf.b = append(buf.b, p[start:]...)
-	p = strconv.AppendQuote(p[:start], string(buf.b))
-	buf.put()
-	return p
-}
-
-func isWord(p []byte) bool {
-	for i, c := range p {
-		if !word[c] {
-			return c >= utf8.RuneSelf && isWordBeyondASCII(p[i:])
-		}
+	if b.json {
+		return append(jsonTail(q, start), '"')
 	}
-	return len(p) > 0
-}
-
-func isWordBeyondASCII(p []byte) bool {
-	for i := 0; i < len(p); {
-		r, n := utf8.DecodeRune(p[i:])
-		if r < utf8.RuneSelf && !word[r] || r == utf8.RuneError && n == 1 || !strconv.IsPrint(r) {
-			return false
-		}
-		i += n
-	}
-	return true
+	return quoteTail(q, start)
 }

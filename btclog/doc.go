@@ -46,7 +46,9 @@ package btclog
 //	handler.go   Handler, for log/slog and package v2
 //	bridge.go    a Logger over any slog.Handler
 //	line.go      how a line is put together
-//	clock.go     times; callsite.go places of calls; attr.go attributes
+//	format.go    fmt's work, for what is plain
+//	clock.go     times; callsite.go places of calls
+//	attr.go      attributes; quote.go quotes around them
 //	escape.go    what may not stand in a line; json.go the same for JSON
 //	buffer.go    memory for a line
 //	color.go     colour; terminal_*.go what a terminal is

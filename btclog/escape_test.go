@@ -74,6 +74,27 @@ func TestCleanTextDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// One byte that does not belong is found wherever it stands, and no other is.
+func TestWords(t *testing.T) {
+	for size := 1; size <= 20; size++ {
+		for at := range size {
+			for c := range 256 {
+				p := bytes.Repeat([]byte{'x'}, size)
+				p[at] = byte(c)
+				want := c > ' ' && c <= '~' && c != '=' && c != '"'
+				if got := isWord(p); got != want {
+					t.Fatalf("%q: a word %v", p, got)
+				}
+			}
+		}
+	}
+	for text, want := range map[string]bool{"": false, "größe": true, "größen und mehr": false, "12345678größe": true, `x\y`: true} {
+		if got := isWord([]byte(text)); got != want {
+			t.Errorf("%q: a word %v", text, got)
+		}
+	}
+}
+
 // checkLine says what is wrong with a line: it must be one, of text.
 func checkLine(p []byte) error {
 	body, ok := bytes.CutSuffix(p, []byte("\n"))

@@ -2,7 +2,6 @@ package btclog
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
@@ -100,11 +99,12 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 	return &h2
 }
 
-// Enabled tells whether a record at level l is to be written. None is at LevelOff. It
-// is part of slog.Handler.
+// Enabled tells whether a record at level l is to be written: all are at LevelTrace,
+// however low their level (many programs trace at -8), and none at LevelOff. It is part
+// of slog.Handler.
 func (h *Handler) Enabled(_ context.Context, l slog.Level) bool {
 	own := h.Level()
-	return own < LevelOff && l >= slogLevels[own]
+	return own == LevelTrace || own < LevelOff && l >= slogLevels[own]
 }
 
 // Handle writes a record, whatever its level. It returns the error of the writer,
@@ -114,8 +114,13 @@ func (h *Handler) Handle(_ context.Context, r slog.Record) error {
 	if h.b.ownTime {
 		t = h.b.now()
 	}
+	level := LevelFromSlog(r.Level)
+	head := h.head[level]
+	if above := r.Level - slogLevels[level]; above != 0 {
+		head = h.b.head(level, above, h.tag, false)
+	}
 	buf := getBuffer()
-	p := h.begin(buf.b, t, r.Level, r.PC, r.Message)
+	p := h.begin(buf.b, t, head, r.PC, r.Message)
 	r.Attrs(func(a slog.Attr) bool {
 		p = h.b.appendAttr(p, h.group, a.Key, a.Value)
 		return true
@@ -131,7 +136,7 @@ func (h *Handler) LogAttrs(level Level, msg string, attrs ...slog.Attr) error {
 	}
 	now := h.b.now()
 	buf := getBuffer()
-	p := h.begin(buf.b, now, SlogLevel(level), h.caller(0), msg)
+	p := h.begin(buf.b, now, h.head[level], h.caller(0), msg)
 	return h.finish(buf, h.b.appendAttrs(p, h.group, attrs))
 }
 
@@ -145,7 +150,7 @@ func (h *Handler) LogLists(level Level, skip int, msg string, lists ...[]any) er
 	}
 	now := h.b.now()
 	buf := getBuffer()
-	p := h.begin(buf.b, now, SlogLevel(level), h.caller(skip), msg)
+	p := h.begin(buf.b, now, h.head[level], h.caller(skip), msg)
 	for _, list := range lists {
 		p = h.b.appendList(p, h.group, list)
 	}
@@ -165,7 +170,7 @@ func (h *Handler) Logf(level Level, skip int, format string, params ...any) erro
 	start := len(p)
 	p = h.appendPrefix(p, true)
 	message := len(p)
-	p = fmt.Appendf(p, format, params...)
+	p = appendFormat(p, format, params)
 	if len(p) == message && h.prefix != "" {
 		p = p[:message-1] // no blank before nothing
 	}
@@ -188,12 +193,7 @@ func (h *Handler) caller(skip int) uintptr {
 }
 
 // begin appends all that comes before the attributes of the call.
-func (h *Handler) begin(p []byte, t time.Time, l slog.Level, pc uintptr, msg string) []byte {
-	level := LevelFromSlog(l)
-	head := h.head[level]
-	if above := l - slogLevels[level]; above != 0 {
-		head = h.b.head(level, above, h.tag, false)
-	}
+func (h *Handler) begin(p []byte, t time.Time, head string, pc uintptr, msg string) []byte {
 	p = h.b.begin(p, t, head, pc)
 	start := len(p)
 	p = h.appendPrefix(p, msg != "")

@@ -37,6 +37,12 @@ var attrTests = []struct {
 		" s=x i=-1 u=18446744073709551615 f=1.5 b=true d=1.5s",
 		`,"s":"x","i":-1,"u":18446744073709551615,"f":1.5,"b":true,"d":"1.5s"`,
 	},
+	{
+		"integers",
+		[]any{"a", int8(-1), "b", int16(-2), "c", int32(-3), "d", int64(-4), "e", uint8(5), "f", uint16(6), "g", uint32(7), "h", uint(8)},
+		" a=-1 b=-2 c=-3 d=-4 e=5 f=6 g=7 h=8",
+		`,"a":-1,"b":-2,"c":-3,"d":-4,"e":5,"f":6,"g":7,"h":8`,
+	},
 	{"not numbers for JSON", []any{"n", math.NaN(), "i", math.Inf(-1)}, " n=NaN i=-Inf", `,"n":"NaN","i":"-Inf"`},
 	{"time", []any{"t", noon}, ` t="2026-11-22 12:00:00.007999999 +0000 UTC"`, `,"t":"2026-11-22T12:00:00.007999999Z"`},
 	{
@@ -128,16 +134,25 @@ func TestHandlerIsASlogHandler(t *testing.T) {
 	}
 }
 
-// Levels that are not btclog's keep a name, and nothing is written at LevelOff.
+// Levels that are not btclog's keep a name, all are written at LevelTrace, and nothing
+// is at LevelOff.
 func TestForeignLevels(t *testing.T) {
 	for level, want := range map[slog.Level]string{
-		-8: "TRC-3", -5: "TRC", -4: "DBG", -3: "DBG+1", 0: "INF", 2: "INF+2", 4: "WRN", 8: "ERR", 9: "CRT", 10: "CRT+1", 100: "CRT+91",
+		-100: "TRC-95", -8: "TRC-3", -5: "TRC", -4: "DBG", -3: "DBG+1", 0: "INF", 2: "INF+2", 4: "WRN", 8: "ERR", 9: "CRT", 10: "CRT+1", 100: "CRT+91",
 	} {
 		got := line(t, func(b *Backend) {
 			h := b.Handler("A")
 			_ = h.Handle(t.Context(), slog.NewRecord(noon, level, "x", 0))
 			if level < 0 != !h.Enabled(t.Context(), level) {
 				t.Errorf("%d: enabled %v at info", level, h.Enabled(t.Context(), level))
+			}
+			h.SetLevel(LevelTrace)
+			if !h.Enabled(t.Context(), level) {
+				t.Errorf("%d: not enabled at trace", level)
+			}
+			h.SetLevel(LevelDebug)
+			if got := h.Enabled(t.Context(), level); got != (level >= slog.LevelDebug) {
+				t.Errorf("%d: enabled %v at debug", level, got)
 			}
 			h.SetLevel(LevelOff)
 			slog.New(h).Log(t.Context(), level, "off")

@@ -4,10 +4,6 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
-	"log/slog"
-	"math"
-	"strconv"
-	"time"
 	"unicode/utf8"
 )
 
@@ -60,33 +56,6 @@ func jsonTail(p []byte, start int) []byte {
 		}
 	}
 	return p
-}
-
-// appendJSONValue appends a value that is no group and has been resolved.
-func appendJSONValue(p []byte, v slog.Value) []byte {
-	switch v.Kind() {
-	case slog.KindInt64:
-		return strconv.AppendInt(p, v.Int64(), 10)
-	case slog.KindUint64:
-		return strconv.AppendUint(p, v.Uint64(), 10)
-	case slog.KindBool:
-		return strconv.AppendBool(p, v.Bool())
-	case slog.KindFloat64:
-		if f := v.Float64(); !math.IsNaN(f) && !math.IsInf(f, 0) {
-			return strconv.AppendFloat(p, f, 'g', -1, 64)
-		}
-	case slog.KindTime:
-		p = append(p, '"')
-		p = v.Time().AppendFormat(p, time.RFC3339Nano)
-		return append(p, '"')
-	case slog.KindAny:
-		if text, ok := marshal(v.Any()); ok {
-			return appendJSONDocument(p, text)
-		}
-	}
-	p = append(p, '"')
-	start := len(p)
-	return append(jsonTail(appendPlain(p, v), start), '"')
 }
 
 // marshal encodes values that are more than a text. What cannot be encoded is

@@ -11,7 +11,8 @@ import (
 // btcsuite's own type, so that a [Logger] of one package is a Logger of the other.
 type Level = btclog.Level
 
-// The levels, from the least important to the most. A logger at LevelOff writes
+// The levels, from the least important to the most. A logger at LevelTrace writes
+// everything, records of log/slog at whatever lower level too; at LevelOff it writes
 // nothing.
 const (
 	LevelTrace    = btclog.LevelTrace

@@ -129,6 +129,6 @@ func ownFeeds(format string, message []byte) (n int) {
 // appendf appends a formatted message.
 func (b *Backend) appendf(p []byte, format string, params []any) []byte {
 	start := len(p)
-	p = fmt.Appendf(p, format, params...)
+	p = appendFormat(p, format, params)
 	return b.endMessage(p, start, ownFeeds(format, p[start:]))
 }

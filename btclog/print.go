@@ -1,9 +1,6 @@
 package btclog
 
-import (
-	"fmt"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // logger is the Logger of a Backend.
 type logger struct {
@@ -44,8 +41,8 @@ func (l *logger) print(level Level, v []any) {
 	buf := getBuffer()
 	p := b.begin(buf.b, now, l.head[level], pc)
 	start := len(p)
-	p = fmt.Appendln(p, v...)
-	p = b.endMessage(p[:len(p)-1], start, 0)
+	p = appendOperands(p, v)
+	p = b.endMessage(p, start, 0)
 	buf.b = b.end(p)
 	b.write(buf.b)
 	buf.put()

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The line is with the writer, in one Write, when the call returns; and no goroutine
@@ -237,6 +238,7 @@ func TestAllocations(t *testing.T) {
 	b := NewBackend(io.Discard, WithFlags(0))
 	l, h := b.Logger("CMGR"), b.Handler("CMGR")
 	args := []any{1234, "text", true, 1.5, errFull}
+	plain := []any{errFull, "text", true, 1234, time.Second}
 	attrs := []slog.Attr{slog.Int("a", 1), slog.String("b", "x y"), slog.Bool("c", true), slog.Any("d", errFull)}
 	for _, tt := range []struct {
 		name string
@@ -253,6 +255,7 @@ func TestAllocations(t *testing.T) {
 		{"off, attributes", 0, func() { _ = h.LogAttrs(LevelDebug, "x", attrs...) }},
 		{"disabled", 0, func() { Disabled.Infof("%d %s %t %g %v", args...) }},
 		{"Infof", 0, func() { l.Infof("%d %s %t %g %v", args...) }},
+		{"Infof, plain", 0, func() { l.Infof("%v %s %v, %d%%, %T", plain...) }},
 		{"Info", 0, func() { l.Info(args...) }},
 		{"LogAttrs", 1, func() { _ = h.LogAttrs(LevelInfo, "x", attrs...) }}, // what is quoted
 	} {

@@ -12,7 +12,7 @@ import (
 
 func main() {
 	passes := flag.Int("passes", 41, "how often everything is measured; the ratios are medians over the passes")
-	sample := flag.Duration("sample", 8*time.Millisecond, "how long each logger is measured in a pass")
+	sample := flag.Duration("sample", 16*time.Millisecond, "how long each logger is measured in a pass")
 	flag.Parse()
 	if flag.NArg() > 0 || *passes < 1 || *sample <= 0 {
 		flag.Usage()

@@ -8,6 +8,6 @@
 //
 // What differs from btclog v2 on purpose: all subsystems of a handler share one
 // mutex, contexts do not share memory, values with line feeds are quoted, groups of
-// values are written as g.a=1, levels of other programs keep a name, nothing is
-// written at LevelOff, and Disabled stays so.
+// values are written as g.a=1, levels of other programs keep a name, everything is
+// written at LevelTrace and nothing at LevelOff, and Disabled stays so.
 package btclog

@@ -225,6 +225,9 @@ func TestGroups(t *testing.T) {
 	if h.SetLevel(LevelOff); h.Enabled(t.Context(), 100) || h.Level() != LevelOff {
 		t.Error("enabled at off")
 	}
+	if h.SetLevel(LevelTrace); !h.Enabled(t.Context(), -100) {
+		t.Error("not enabled at trace")
+	}
 }
 
 func TestOptions(t *testing.T) {
