@@ -179,6 +179,12 @@ type settings struct {
 	inbound   uint32
 }
 
+// Check returns nil if New can use the Config, and a *ConfigError if not.
+func (cfg Config) Check() error {
+	_, err := cfg.check()
+	return err
+}
+
 // check fills in the defaults and refuses what makes no sense. Its errors are of
 // type *ConfigError.
 func (cfg Config) check() (settings, error) {

@@ -39,13 +39,13 @@ package rotator
 //	live.go      the live file: opening it, whole lines only
 //	run.go       Run: lines from an io.Reader
 //	rotate.go    the live file becomes a roll
-//	watch.go     the live file was removed, renamed or cut by others; Reopen
+//	watch.go     the live file was removed, renamed or cut by others; Reopen; one
+//	             process a log
 //	rolls.go     which rolls there are, which must go (pure), removing them
 //	names.go     FILE.N, FILE.N.gz, FILE.N.gz.tmp (pure)
 //	compress.go  the goroutine that turns rolls into archives
 //	sync.go      fsync of the live file
 //	errors.go    Error, ErrLocked, the counter and the callback
-//	lock_*.go    one process a log
 //	file_*.go    what differs between systems
 //
 // There is one lock, Rotator.mu. Only quick file operations are made under it:

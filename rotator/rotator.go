@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"holdfast/internal/filelock"
 )
 
 // watchEvery is how long a removed live file can go unnoticed, and the pause
@@ -20,7 +22,7 @@ type Rotator struct {
 	mu sync.Mutex // guards all below
 
 	opts   Options
-	lock   *lock
+	lock   *filelock.Lock
 	begun  bool // left-overs are being, or have been, finished
 	closed bool
 
@@ -72,7 +74,7 @@ func Open(filename string, opts Options) (*Rotator, error) {
 	}
 	f, info, err := r.openLive()
 	if err != nil {
-		r.lock.release()
+		r.lock.Release()
 		return nil, err
 	}
 	now := time.Now()
@@ -155,7 +157,7 @@ func (r *Rotator) Close() error {
 	// Nothing needs the lock file any more, not even a roll.
 	r.mu.Lock()
 	defer r.leave()
-	r.lock.release()
+	r.lock.Release()
 	return err
 }
 

@@ -2,11 +2,14 @@ package rotator
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"holdfast/internal/filelock"
 )
 
 // Reopen opens the log file by its name again and goes on there: for the signal
@@ -54,7 +57,7 @@ func (r *Rotator) watch(now time.Time) {
 	switch {
 	case err == nil && os.SameFile(info, r.info):
 		r.size, r.watchedSize, r.lost = info.Size(), info.Size(), nil
-		if !r.lock.holds() {
+		if !r.lock.Holds() {
 			if err := r.takeLock(); err != nil {
 				r.note(OpLock, r.filename, err)
 			}
@@ -109,20 +112,26 @@ func (r *Rotator) removed() bool {
 // takeLock makes sure that this process has the lock file. It must be called with
 // the mutex held.
 func (r *Rotator) takeLock() error {
-	if r.lock != nil && r.lock.holds() {
+	if r.lock != nil && r.lock.Holds() {
 		return nil
 	}
 	path := r.filename + ".lock"
-	l, err := takeLock(path)
+	l, err := filelock.Take(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = os.MkdirAll(filepath.Dir(r.filename), dirMode); err == nil {
-			l, err = takeLock(path)
+			l, err = filelock.Take(path)
 		}
 	}
-	if err != nil {
+	var locked *filelock.LockedError
+	switch {
+	case errors.As(err, &locked) && locked.PID != 0:
+		return fmt.Errorf("%w (process %d has it)", ErrLocked, locked.PID)
+	case errors.As(err, &locked):
+		return ErrLocked
+	case err != nil:
 		return err
 	}
-	r.lock.release()
+	r.lock.Release()
 	r.lock = l
 	return nil
 }

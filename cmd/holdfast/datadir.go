@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"holdfast/internal/filelock"
 )
 
 // defaultDataDir is where holdfast keeps its files if nobody says where: under
@@ -20,8 +22,27 @@ func defaultDataDir() string {
 	return ".holdfast"
 }
 
-// prepareDataDir makes the directory of a network below dir, for this user only,
-// and checks that it can be written. It changes nothing that exists.
+// lockName is the file that keeps a second process out of a data directory.
+const lockName = "holdfast.lock"
+
+// openDataDir makes the directory of a network below dir, for this user only,
+// checks that it can be written, and keeps others out of it until the lock is
+// released. It changes nothing that exists.
+func openDataDir(dir, network string) (string, *filelock.Lock, error) {
+	path, err := prepareDataDir(dir, network)
+	if err != nil {
+		return "", nil, err
+	}
+	lock, err := filelock.Take(filepath.Join(path, lockName))
+	switch {
+	case errors.Is(err, filelock.ErrLocked):
+		return "", nil, fmt.Errorf("the data directory %s is %w; stop that one, or choose another directory with --datadir", path, err)
+	case err != nil:
+		return "", nil, dataDirError(path, err)
+	}
+	return path, lock, nil
+}
+
 func prepareDataDir(dir, network string) (string, error) {
 	path := filepath.Join(dir, network)
 	if err := os.MkdirAll(path, 0o700); err != nil {

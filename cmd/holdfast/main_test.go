@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -32,7 +33,8 @@ func (m leakChecked) Run() int {
 // machine.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:      "testdata/script",
+		Deadline: time.Now().Add(3 * time.Minute), // then what a script began is ended
 		Setup: func(env *testscript.Env) error {
 			// A port that somebody listens on, and one that nobody does.
 			l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -113,15 +113,19 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 		return err
 	}
 	cfg.OnEvent = log.event
-	n, err := node.New(cfg)
-	if err != nil {
+	if err := cfg.Check(); err != nil {
 		return flagError(err)
 	}
-	defer n.Close() //nolint:errcheck // it returns none
-	dir, err := prepareDataDir(f.dataDir, network)
+	dir, lock, err := openDataDir(f.dataDir, network)
 	if err != nil {
 		return err
 	}
+	defer lock.Release()
+	n, err := node.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer n.Close() //nolint:errcheck // it returns none
 	if err := log.addFile(&f.log, f.dataDir, network); err != nil {
 		return err
 	}

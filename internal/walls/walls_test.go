@@ -58,7 +58,7 @@ var rooms = []room{
 	{path: "integration/..."}, // tests only, which import what they test
 
 	{path: "connmgr/...", stdOnly: true, why: "any Go program can import it"},
-	{path: "rotator/...", stdOnly: true, why: "any Go program can import it"},
+	{path: "rotator/...", imports: []string{small}, stdOnly: true, why: "any Go program can import it"},
 	{path: "socks/...", stdOnly: true, why: "any Go program can import it"},
 	{path: "netaddr/...", stdOnly: true, why: "any Go program can import it"},
 	{path: "netmon/...", stdOnly: true, why: "any Go program can import it"},

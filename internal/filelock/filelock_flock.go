@@ -1,10 +1,9 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package rotator
+package filelock
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
@@ -12,20 +11,20 @@ import (
 	"syscall"
 )
 
-// A lock is held on a file of its own, since the log file changes its name. The
-// system gives it back when the process ends, however that happens. The file
-// holds the number of the process, for people. The nil lock is held by nobody.
-type lock struct {
+// A Lock is held until it is released. Its methods are not safe for concurrent use.
+// The nil Lock is held by nobody.
+type Lock struct {
 	f    *os.File
 	info fs.FileInfo
 	path string
 }
 
-// takeLock takes the lock, or fails with ErrLocked.
-func takeLock(path string) (*lock, error) {
+// Take takes the lock with this file, or fails with an error that matches ErrLocked.
+// New files have the mode 0600.
+func Take(path string) (*Lock, error) {
 	// Each turn but the last meets a holder that is just giving it back.
 	for range 100 {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, defaultMode)
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return nil, err
 		}
@@ -45,8 +44,8 @@ func takeLock(path string) (*lock, error) {
 			f.Close()
 			return nil, err
 		}
-		l := &lock{f, info, path}
-		if l.holds() {
+		l := &Lock{f, info, path}
+		if l.Holds() {
 			// On a full disk there is no number, and no harm.
 			if f.Truncate(0) == nil {
 				_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
@@ -55,7 +54,7 @@ func takeLock(path string) (*lock, error) {
 		}
 		f.Close() // its holder removed the file before we had the lock
 	}
-	return nil, ErrLocked
+	return nil, &LockedError{}
 }
 
 func flock(f *os.File) error {
@@ -67,29 +66,29 @@ func flock(f *os.File) error {
 	}
 }
 
-// lockedBy returns ErrLocked, with the holder if it is known.
+// lockedBy returns the error that names the holder, if it is known.
 func lockedBy(f *os.File) error {
 	var text [32]byte
 	n, _ := f.ReadAt(text[:], 0)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
 	if err != nil {
-		return ErrLocked
+		return &LockedError{}
 	}
-	return fmt.Errorf("%w (process %d has it)", ErrLocked, pid)
+	return &LockedError{PID: pid}
 }
 
-// holds says whether the file is still the one that others would lock.
-func (l *lock) holds() bool {
+// Holds says whether the file is still the one that others would lock.
+func (l *Lock) Holds() bool {
 	info, err := os.Stat(l.path)
 	return err == nil && os.SameFile(info, l.info)
 }
 
-// release gives the lock back. It is harmless after the first time.
-func (l *lock) release() {
+// Release gives the lock back. It is harmless after the first time.
+func (l *Lock) Release() {
 	if l == nil || l.f == nil {
 		return
 	}
-	if l.holds() {
+	if l.Holds() {
 		_ = os.Remove(l.path) // what stays is taken over by the next
 	}
 	l.f.Close()

@@ -1,4 +1,4 @@
-package rotator
+package filelock
 
 import (
 	"errors"
@@ -12,13 +12,12 @@ const errSharingViolation = syscall.Errno(32)
 // fileFlagDeleteOnClose is FILE_FLAG_DELETE_ON_CLOSE.
 const fileFlagDeleteOnClose = 0x04000000
 
-// A lock is a file of its own that nobody else can open, since the log file
-// changes its name. The system removes it when the process ends, however that
-// happens. The nil lock is held by nobody.
-type lock struct{ h syscall.Handle }
+// A Lock is a file that nobody else can open. The system removes it when the process
+// ends. Its methods are not safe for concurrent use. The nil Lock is held by nobody.
+type Lock struct{ h syscall.Handle }
 
-// takeLock takes the lock, or fails with ErrLocked.
-func takeLock(path string) (*lock, error) {
+// Take takes the lock with this file, or fails with an error that matches ErrLocked.
+func Take(path string) (*Lock, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
@@ -26,19 +25,19 @@ func takeLock(path string) (*lock, error) {
 	h, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, 0, nil,
 		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL|fileFlagDeleteOnClose, 0)
 	if errors.Is(err, errSharingViolation) {
-		return nil, ErrLocked
+		return nil, &LockedError{}
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return &lock{h}, nil
+	return &Lock{h}, nil
 }
 
-// holds is true: nobody can remove the file.
-func (l *lock) holds() bool { return true }
+// Holds is true: nobody can remove the file.
+func (l *Lock) Holds() bool { return true }
 
-// release gives the lock back. It is harmless after the first time.
-func (l *lock) release() {
+// Release gives the lock back. It is harmless after the first time.
+func (l *Lock) Release() {
 	if l == nil || l.h == syscall.InvalidHandle {
 		return
 	}
