@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"holdfast/internal/systemd"
 	"holdfast/node"
 )
 
@@ -113,6 +114,10 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 		return err
 	}
 	cfg.OnEvent = log.event
+	service, err := newService(log, &cfg)
+	if err != nil {
+		return err
+	}
 	if err := cfg.Check(); err != nil {
 		return flagError(err)
 	}
@@ -148,6 +153,9 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 	defer end()
 	var wg sync.WaitGroup
 	wg.Go(func() { logStatus(ctx, log, n, statusEvery) })
+	wg.Go(func() { service.watch(ctx, func() { n.Counts() }) })
+	context.AfterFunc(ctx, func() { service.tell(systemd.Stopping) })
+	service.tell(systemd.Ready) // its listeners are open
 	err = n.Run(ctx)
 	end()
 	wg.Wait()
