@@ -6,6 +6,7 @@ require (
 	github.com/btcsuite/btcd v0.26.2
 	github.com/btcsuite/btclog v1.0.0
 	github.com/btcsuite/btclog/v2 v2.0.1-0.20250728225537-6090e87c6c5b
+	github.com/gaissmai/bart v0.30.0
 	github.com/phuslu/log v1.0.121
 	github.com/rs/zerolog v1.35.1
 	go.uber.org/zap v1.28.0

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"holdfast/netaddr"
 )
 
 // hostAddr is an address with a host name, which the dialer resolves at each
@@ -132,41 +134,25 @@ func hostOf(addr net.Addr) string {
 	return strings.ToLower(text)
 }
 
-// reserved are the special addresses that the public Internet does not route,
-// besides the private, loopback, link-local and multicast ones (IANA's special
-// purpose registries).
-var reserved = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),
-	netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"),
-	netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("100::/64"),
-	netip.MustParsePrefix("2001:10::/28"),
-	netip.MustParsePrefix("2001:20::/28"),
-	netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("3fff::/20"),
+// endpointOf returns an address as the book has it: that of an IP address or of a
+// network like Tor, with its port, and no name.
+func endpointOf(addr net.Addr) (netaddr.Addr, bool) {
+	switch a := addr.(type) {
+	case netaddr.Addr:
+		return a, a.IsValid()
+	case *net.TCPAddr:
+		ip, ok := ipOf(a)
+		return netaddr.Addr{Host: netaddr.FromIP(ip), Port: uint16(a.Port)}, ok
+	}
+	return netaddr.Addr{}, false
 }
 
-// routable reports whether an address is one of the public Internet. With
-// allowLocal, loopback and private addresses count too.
-func routable(ip netip.Addr, allowLocal bool) bool {
-	ip = ip.Unmap()
-	if ip.IsLoopback() || ip.IsPrivate() {
-		return allowLocal
+// dialable returns an endpoint as the dialer takes it.
+func dialable(a netaddr.Addr) net.Addr {
+	if ip, ok := a.Host.IP(); ok {
+		return tcpAddr(ip, a.Port)
 	}
-	if !ip.IsGlobalUnicast() {
-		return false
-	}
-	for _, p := range reserved {
-		if p.Contains(ip) {
-			return false
-		}
-	}
-	return true
+	return a
 }
 
 // isSelfHost reports whether ip is the loopback address that every program of a

@@ -49,8 +49,10 @@ func (e Event) Attrs() []slog.Attr {
 		text("offence", e.Offence.Slug())
 	}
 	if b := e.Ban; b != nil {
-		text("host", b.Host.String())
-		add(true, "until", b.Until)
+		text("subject", b.Subject.String())
+		text("origin", b.Origin.String())
+		text("why", b.Reason)
+		add(!b.Until.IsZero(), "until", b.Until)
 	}
 	if e.Kind == KindSeed || e.Kind == KindSeedFailed {
 		text("seed", e.Text)

@@ -1,149 +1,104 @@
 package node
 
 import (
-	"cmp"
+	"fmt"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
+
+	"holdfast/banlist"
+	"holdfast/netaddr"
 )
 
-// maxBans bounds the memory of bans to about 2 MB. When more hosts are banned,
-// the ban that would end first ends now.
-const maxBans = 10000
+const (
+	bansFile = "banlist"
 
-// turnedAwayEvery is how often a banned host that keeps knocking is told of.
-const turnedAwayEvery = 30 * time.Second
+	// turnedAwayEvery is how often a banned host that keeps knocking is told of.
+	turnedAwayEvery = 30 * time.Second
 
-// Ban is a host that is not talked to for a while.
-type Ban struct {
-	Host    netip.Addr
-	Offence Offence // the last straw
-	Score   uint32
-	Since   time.Time
-	Until   time.Time
+	// maxTurnedAway bounds the memory of that.
+	maxTurnedAway = 1000
+)
+
+// turnedAway remembers when the turning away of whom was last told. It is safe for
+// concurrent use.
+type turnedAway struct {
+	mu   sync.Mutex
+	told map[banlist.Subject]time.Time
 }
 
-// bans are the banned hosts, in memory. They are asked before a host is dialed,
-// before its handshake, and before it enters the address book.
-type bans struct {
-	mu    sync.Mutex
-	hosts map[netip.Addr]*banned
-	max   int
-}
-
-type banned struct {
-	Ban
-	told time.Time // when its being turned away was last told
-}
-
-func newBans(most int) *bans {
-	return &bans{hosts: make(map[netip.Addr]*banned), max: most}
-}
-
-// add bans a host, or makes its ban last longer. It reports whether it is new.
-func (b *bans) add(ban Ban) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if old := b.hosts[ban.Host]; old != nil && ban.Since.Before(old.Until) {
-		if ban.Until.After(old.Until) {
-			old.Until = ban.Until
-		}
+// due reports whether it is time to tell again.
+func (t *turnedAway) due(s banlist.Subject, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now.Sub(t.told[s]) < turnedAwayEvery {
 		return false
 	}
-	if len(b.hosts) >= b.max {
-		b.makeRoom(ban.Since)
+	if t.told == nil || len(t.told) >= maxTurnedAway {
+		t.told = make(map[banlist.Subject]time.Time) // some are told once more
 	}
-	b.hosts[ban.Host] = &banned{Ban: ban}
+	t.told[s] = now
 	return true
 }
 
-// makeRoom forgets the bans that are over, or if there are none the one that ends
-// first. The lock must be held.
-func (b *bans) makeRoom(now time.Time) {
-	var first *banned
-	for host, x := range b.hosts {
-		if !x.Until.After(now) {
-			delete(b.hosts, host)
-		} else if first == nil || x.Until.Before(first.Until) {
-			first = x
+// Bans is the list of who is not talked to. To end the sessions of those that are
+// banned too, use Ban.
+func (n *Node) Bans() *banlist.List { return n.bans }
+
+// Ban bans hosts for some time, for ever if that is 0, and ends their sessions;
+// those of fixed peers only if it is the operator who bans them. Its errors are those of banlist's Ban; after a *banlist.SaveError
+// the ban holds.
+func (n *Node) Ban(s banlist.Subject, d time.Duration, reason string, o banlist.Origin) error {
+	var until time.Time
+	if d != 0 {
+		until = time.Now().Add(d)
+	}
+	err := n.bans.Ban(s, until, reason, o)
+	if ban, ok := n.bans.Lookup(s); ok {
+		n.publish(Event{Kind: KindBanned, Ban: &ban})
+	}
+	for _, x := range n.sessions() {
+		if x.isBanned() && (o == banlist.Operator || !x.permanent) {
+			x.end(&ending{why: ReasonBanned, text: reason})
 		}
 	}
-	if len(b.hosts) >= b.max {
-		delete(b.hosts, first.Host)
+	return err
+}
+
+// ban bans the host of a session for its score.
+func (s *session) ban(o Offence, score uint32) {
+	err := s.n.Ban(banlist.SubjectOf(s.host), s.n.cfg.BanDuration, fmt.Sprintf("%s (score %d)", o, score), banlist.Score)
+	if err != nil {
+		s.n.trouble(KindBansTrouble, err)
 	}
 }
 
-// has reports whether a host is banned.
-func (b *bans) has(host netip.Addr, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.live(host, now) != nil
+func (s *session) isBanned() bool {
+	_, banned := s.n.bans.Banned(s.host)
+	return banned
 }
 
-// turnAway is has, and reports too whether it is time to tell about it.
-func (b *bans) turnAway(host netip.Addr, now time.Time) (isBanned, tell bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	x := b.live(host, now)
-	if x == nil {
-		return false, false
-	}
-	tell = now.Sub(x.told) >= turnedAwayEvery
-	if tell {
-		x.told = now
-	}
-	return true, tell
-}
-
-// live returns a ban that is not over. The lock must be held.
-func (b *bans) live(host netip.Addr, now time.Time) *banned {
-	x := b.hosts[host]
-	if x != nil && !x.Until.After(now) {
-		delete(b.hosts, host)
+// mayDial reports whether an address that connmgr wants to dial may be: who was
+// banned for the score may if it is a fixed peer, whom the operator bans may not.
+func (n *Node) mayDial(a netaddr.Addr) error {
+	ban, banned := n.bans.Banned(a.Host)
+	if !banned || n.fixed[a] && ban.Origin != banlist.Operator {
 		return nil
 	}
-	return x
+	return &ending{why: ReasonBanned, text: ban.Reason}
 }
 
-// count returns how many hosts are banned.
-func (b *bans) count(now time.Time) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := 0
-	for _, x := range b.hosts {
-		if x.Until.After(now) {
-			n++
+// whitelisted reports whether a host has the operator's trust (Config.Whitelist).
+func (n *Node) whitelisted(h netaddr.Host) bool {
+	ip, ok := h.IP()
+	return ok && contains(n.cfg.Whitelist, ip)
+}
+
+func contains(list []netip.Prefix, ip netip.Addr) bool {
+	for _, p := range list {
+		if p.Contains(ip) {
+			return true
 		}
 	}
-	return n
-}
-
-// list returns the bans in force, the oldest first.
-func (b *bans) list(now time.Time) []Ban {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	all := make([]Ban, 0, len(b.hosts))
-	for _, x := range b.hosts {
-		if x.Until.After(now) {
-			all = append(all, x.Ban)
-		}
-	}
-	slices.SortFunc(all, func(x, y Ban) int {
-		return cmp.Or(x.Since.Compare(y.Since), x.Host.Compare(y.Host))
-	})
-	return all
-}
-
-// ban bans a host and ends all its sessions.
-func (n *Node) ban(host netip.Addr, o Offence, score uint32) {
-	now := time.Now()
-	b := Ban{Host: host, Offence: o, Score: score, Since: now, Until: now.Add(n.cfg.BanDuration)}
-	if !n.bans.add(b) {
-		return
-	}
-	n.publish(Event{Kind: KindBanned, Offence: o, Ban: &b})
-	for _, s := range n.sessionsOf(host) {
-		s.end(&ending{why: ReasonBanned, text: o.String()})
-	}
+	return false
 }

@@ -1,61 +1,87 @@
 package node
 
 import (
-	"net/netip"
 	"testing"
 	"time"
+
+	"holdfast/banlist"
+	"holdfast/netaddr"
 )
 
-func TestBansBounds(t *testing.T) {
-	b := newBans(3)
-	now := time.Now()
-	host := func(i byte) netip.Addr { return netip.AddrFrom4([4]byte{20, 0, 0, i}) }
-	for i := byte(1); i <= 3; i++ {
-		if !b.add(Ban{Host: host(i), Since: now, Until: now.Add(time.Duration(i) * time.Hour)}) {
-			t.Errorf("ban %d is not new", i)
-		}
+// ban bans a host for an hour, as its score would.
+func ban(t *testing.T, n *Node, host string) {
+	t.Helper()
+	h, err := netaddr.Parse(host)
+	if err == nil {
+		err = n.Ban(banlist.SubjectOf(h), time.Hour, "a test", banlist.Score)
 	}
-	if b.add(Ban{Host: host(2), Since: now, Until: now.Add(9 * time.Hour)}) {
-		t.Error("a second ban is new")
-	}
-	b.add(Ban{Host: host(4), Since: now, Until: now.Add(time.Hour)})
-	if b.has(host(1), now) || !b.has(host(4), now) || b.count(now) != 3 {
-		t.Errorf("the first to end was not forgotten: %v", b.list(now))
-	}
-	if !b.has(host(2), now.Add(8*time.Hour)) {
-		t.Error("the second ban did not make the first one last longer")
-	}
-	if b.has(host(3), now.Add(3*time.Hour)) || len(b.hosts) != 2 {
-		t.Error("a ban did not end")
-	}
-	later := now.Add(24 * time.Hour)
-	b.add(Ban{Host: host(5), Since: later, Until: later.Add(time.Hour)})
-	b.add(Ban{Host: host(6), Since: later, Until: later.Add(time.Hour)})
-	if got := b.list(later); len(got) != 2 || len(b.hosts) > 3 {
-		t.Errorf("after a day: %v", got)
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
-// TestTurnAwayTells once in 30 s, however often the host knocks.
+// TestTurnAwayTells once in 30 s, however often who is banned knocks.
 func TestTurnAwayTells(t *testing.T) {
-	b := newBans(3)
-	host := netip.MustParseAddr("20.1.1.1")
+	var turned turnedAway
+	subject, err := banlist.ParseSubject("20.1.0.0/16")
+	if err != nil {
+		t.Fatal(err)
+	}
 	now := time.Now()
-	b.add(Ban{Host: host, Since: now, Until: now.Add(time.Hour)})
 	told := 0
 	for i := range 600 {
-		isBanned, tell := b.turnAway(host, now.Add(time.Duration(i)*100*time.Millisecond))
-		if !isBanned {
-			t.Fatal("not banned")
-		}
-		if tell {
+		if turned.due(subject, now.Add(time.Duration(i)*100*time.Millisecond)) {
 			told++
 		}
 	}
 	if told != 2 {
 		t.Errorf("told %d times in a minute, want 2", told)
 	}
-	if isBanned, _ := b.turnAway(netip.MustParseAddr("20.1.1.2"), now); isBanned {
-		t.Error("another host is banned")
+	for i := range 3 * maxTurnedAway {
+		var b [4]byte
+		b[0], b[2], b[3] = 30, byte(i>>8), byte(i)
+		h, err := netaddr.FromBytes(netaddr.IPv4, b[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		turned.due(banlist.SubjectOf(h), now)
 	}
+	if len(turned.told) > maxTurnedAway {
+		t.Errorf("%d are remembered", len(turned.told))
+	}
+}
+
+// TestOperatorBans: a range is banned at once, for sessions, fixed peers, dials and
+// gossip.
+func TestOperatorBans(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{AddPeer: []string{"11.0.0.1"}, Seeds: fabricSeeds(4)}, honest(4)...)
+		wait(time.Minute)
+		before := w.node.Counts()
+		if before.Outbound != 3 || before.Permanent != 1 {
+			t.Fatalf("%v", before)
+		}
+		subject, err := banlist.ParseSubject("11.0.0.0/15") // peers 0 and 1
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.node.Ban(subject, 0, "seen enough of it", banlist.Operator); err != nil {
+			t.Fatal(err)
+		}
+		wait(time.Hour)
+		if c := w.node.Counts(); c.Outbound != 2 || c.Permanent != 0 || c.Banned != 1 {
+			t.Errorf("an hour later: %v", c)
+		}
+		e := w.of(KindBanned)
+		if len(e) != 1 || e[0].String() != "Banned 11.0.0.0/15 for ever: seen enough of it" {
+			t.Errorf("%v", e)
+		}
+		if _, err := w.node.Bans().Unban(subject); err != nil {
+			t.Fatal(err)
+		}
+		wait(time.Hour)
+		if c := w.node.Counts(); c != before {
+			t.Errorf("after the ban: %v, before %v", c, before)
+		}
+	})
 }

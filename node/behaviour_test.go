@@ -98,7 +98,7 @@ func TestBehaviours(t *testing.T) {
 					if len(bans) > 0 {
 						t.Errorf("banned: %v", bans)
 					}
-				} else if len(bans) != 1 || bans[0].Offence != tt.banned {
+				} else if len(bans) != 1 || !strings.HasPrefix(bans[0].Reason, tt.banned.String()) {
 					t.Errorf("bans = %v, want one for %v", bans, tt.banned)
 				}
 				if dials := w.fabric.Dialed(bad); dials > tt.maxDials || dials == 0 {
@@ -112,17 +112,14 @@ func TestBehaviours(t *testing.T) {
 	}
 }
 
-// TestDeadIsForgotten: an address that never answers leaves the book.
-func TestDeadIsForgotten(t *testing.T) {
+// TestDeadIsLeftAlone: an address that never answers is dialed less and less.
+func TestDeadIsLeftAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{Seeds: fabricSeeds(3), TargetOutbound: 3}, simnet.Spec{Gossip: make([]simnetAddr, 0)},
 			simnet.Spec{Behaviour: simnet.Dead()}, simnet.Spec{Gossip: make([]simnetAddr, 0)})
 		wait(12 * time.Hour)
-		if got := w.node.Counts().Addresses; got != 2 {
-			t.Errorf("%d addresses known after 12 hours, want the 2 that live", got)
-		}
-		if got := w.fabric.Dialed(w.net.Peers()[1].Addr()); got != maxFailures {
-			t.Errorf("%d dials, want %d", got, maxFailures)
+		if got := w.fabric.Dialed(w.net.Peers()[1].Addr()); got < 8 || got > 14 { // 8 in the first 2 hours, then one each
+			t.Errorf("%d dials", got)
 		}
 	})
 }

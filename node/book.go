@@ -1,20 +1,21 @@
 package node
 
 import (
-	"math/rand/v2"
+	"context"
 	"net"
-	"net/netip"
-	"strconv"
-	"sync"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"holdfast/addrbook"
+	"holdfast/banlist"
+	"holdfast/netaddr"
 )
 
-// What the book of addresses holds at most, and what it forgets.
 const (
-	maxBook          = 10000 // about 2 MB
-	maxBookPerSource = 1000  // one full answer to getaddr
+	anchorsFile = "anchors.dat"
 
 	// An address is not dialed again before retryMin has passed since the last
 	// try, twice that after the second failure, and so on up to retryMax.
@@ -24,317 +25,171 @@ const (
 	// stableFor is how long a session must last to make up for earlier failures.
 	stableFor = 10 * time.Minute
 
-	// maxFailures in a row end an address's stay in the book.
-	maxFailures = 10
+	// maxFailing bounds the memory of that.
+	maxFailing = 1000
 
-	// staleAfter is the age at which an address is not told to others any more;
-	// it is Core's ADDRMAN_HORIZON.
-	staleAfter = 30 * 24 * time.Hour
-
-	// samplePercent and maxSample bound what one getaddr learns of the book:
-	// Core's MAX_PCT_ADDR_TO_SEND and MAX_ADDR_TO_SEND.
-	samplePercent = 23
-	maxSample     = 1000
-
-	// pickProbes bounds the work of one Pick in a large book.
-	pickProbes = 512
+	// enoughPeers is how many peers show that our own network works: only then is a
+	// failure to connect the address's own (Core, ThreadOpenConnections in net.cpp).
+	enoughPeers = 2
 )
 
-// endpoint is where a node can be reached: an IP address and port, or an onion
-// service and port. It is comparable.
-type endpoint struct {
-	ip    netip.Addr // unmapped; invalid for an onion service
-	onion string     // "....onion"; empty for an IP address
-	port  uint16
-}
-
-// String returns host:port.
-func (e endpoint) String() string {
-	if e.onion != "" {
-		return net.JoinHostPort(e.onion, strconv.Itoa(int(e.port)))
+// openBook opens the files in Config.DataDir, or begins without. What was wrong with
+// them is told when the node runs.
+func (n *Node) openBook() (err error) {
+	cfg := addrbook.Config{
+		Groups:     &n.groups,
+		AllowLocal: n.cfg.AllowLoopback,
+		Rand:       n.newSource(),
+		Warn:       func(err error) { n.trouble(KindBookTrouble, err) },
 	}
-	return netip.AddrPortFrom(e.ip, e.port).String()
-}
-
-// addr returns the endpoint as the dialer takes it.
-func (e endpoint) addr() net.Addr {
-	if e.onion != "" {
-		return hostAddr{e.onion, e.port}
+	if n.cfg.DataDir == "" {
+		n.bans = banlist.New(banlist.Options{})
+		n.book, err = addrbook.New(cfg)
+		return err
 	}
-	return tcpAddr(e.ip, e.port)
-}
-
-// endpointOf returns the endpoint of an IP address and port.
-func endpointOf(addr net.Addr) (endpoint, bool) {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return endpoint{}, false
+	var warning error
+	if n.book, warning, err = addrbook.Open(n.cfg.DataDir, cfg); err != nil {
+		return err
 	}
-	ip, ok := ipOf(tcp)
-	return endpoint{ip: ip, port: uint16(tcp.Port)}, ok
+	if warning != nil {
+		n.troubles = append(n.troubles, trouble{KindBookTrouble, warning})
+	}
+	if n.anchors, err = addrbook.ReadAnchors(filepath.Join(n.cfg.DataDir, anchorsFile)); err != nil {
+		n.troubles = append(n.troubles, trouble{KindBookTrouble, err})
+	}
+	list, damage, err := banlist.Open(filepath.Join(n.cfg.DataDir, bansFile), banlist.Options{})
+	if err != nil {
+		return err
+	}
+	n.bans = list
+	if damage != nil {
+		n.troubles = append(n.troubles, trouble{KindBansTrouble, damage})
+	}
+	return nil
 }
 
-// known is an address, as it is told.
-type known struct {
-	endpoint
-	services wire.ServiceFlag
-	seen     time.Time // when somebody was last connected to it, as we were told
-}
-
-// addressBook knows whom one could connect to. All methods are safe for
-// concurrent use.
-type addressBook interface {
-	// add takes addresses that source told, and returns how many are new.
-	add(addrs []known, source string) int
-
-	// pick returns an address to dial for which ok is true. It prefers those
-	// that have not failed, and returns none that was tried lately; to be picked
-	// is to be tried.
-	pick(ok func(endpoint) bool) (endpoint, bool)
-
-	// good, ended and failed tell what became of an address: its handshake is
-	// done; its session ended after so long; the dial or the handshake failed.
-	good(e endpoint, services wire.ServiceFlag)
-	ended(e endpoint, lasted time.Duration)
-	failed(e endpoint)
-
-	// drop forgets an address.
-	drop(e endpoint)
-
-	// sample returns some addresses at random to tell to others, for which ok is
-	// true.
-	sample(ok func(endpoint) bool) []known
-
-	// size returns how many addresses are known.
-	size() int
-}
-
-// book is an addressBook in memory.
-type book struct {
-	max, maxPerSource int
-
-	mu      sync.Mutex
-	rng     *rand.Rand
-	entries []*entry // in no order, so that one can be drawn at random
-	index   map[endpoint]*entry
-	sources map[string]int
-}
-
-type entry struct {
-	known
-	at     int // in book.entries
-	source string
-	tried  time.Time // zero if never
-	proven bool      // its handshake was done once
-	fails  int       // since a session lasted
-}
-
-func newBook(most, mostPerSource int, rng *rand.Rand) *book {
-	return &book{
-		max: most, maxPerSource: mostPerSource, rng: rng,
-		index: make(map[endpoint]*entry), sources: make(map[string]int),
+// keepBook saves the book from time to time until ctx ends, and once more then.
+func (n *Node) keepBook(ctx context.Context) {
+	if err := n.book.Run(ctx); err != nil {
+		n.trouble(KindBookTrouble, err)
 	}
 }
 
-func (b *book) add(addrs []known, source string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	news := 0
-	for _, a := range addrs {
-		if e := b.index[a.endpoint]; e != nil {
-			if a.seen.After(e.seen) {
-				e.seen = a.seen
-			}
-			if !e.proven { // what its own version said is better
-				e.services |= a.services
-			}
-			continue
-		}
-		if b.sources[source] >= b.maxPerSource {
-			continue // the others may be known, and fresher
-		}
-		if len(b.entries) >= b.max && !b.makeRoom(a) {
-			continue
-		}
-		e := &entry{known: a, at: len(b.entries), source: source}
-		b.entries = append(b.entries, e)
-		b.index[a.endpoint] = e
-		b.sources[source]++
-		news++
-	}
-	return news
-}
-
-// makeRoom forgets the worst of a few addresses drawn at random, if it is worse
-// than a. Drawing keeps it cheap, and keeps anybody from choosing who goes. The
-// lock must be held.
-func (b *book) makeRoom(a known) bool {
-	var worst *entry
-	for range 8 {
-		e := b.entries[b.rng.IntN(len(b.entries))]
-		if worst == nil || worse(e, worst) {
-			worst = e
+// closeBook saves the anchors and closes the bans.
+func (n *Node) closeBook(anchors []netaddr.Addr) {
+	if n.cfg.DataDir != "" && len(anchors) > 0 {
+		if err := addrbook.WriteAnchors(filepath.Join(n.cfg.DataDir, anchorsFile), anchors); err != nil {
+			n.trouble(KindBookTrouble, err)
 		}
 	}
-	if worst.proven && worst.fails == 0 || worst.fails == 0 && worst.seen.After(a.seen) {
-		return false
-	}
-	b.remove(worst)
-	return true
-}
-
-// worse orders addresses by how little they would be missed.
-func worse(x, y *entry) bool {
-	if x.proven != y.proven {
-		return !x.proven
-	}
-	if x.fails != y.fails {
-		return x.fails > y.fails
-	}
-	return x.seen.Before(y.seen)
-}
-
-// remove forgets an entry. The lock must be held.
-func (b *book) remove(e *entry) {
-	last := b.entries[len(b.entries)-1]
-	b.entries[e.at] = last
-	last.at = e.at
-	b.entries[len(b.entries)-1] = nil
-	b.entries = b.entries[:len(b.entries)-1]
-	delete(b.index, e.endpoint)
-	if b.sources[e.source]--; b.sources[e.source] == 0 {
-		delete(b.sources, e.source)
+	if err := n.bans.Close(); err != nil {
+		n.trouble(KindBansTrouble, err)
 	}
 }
 
-// due reports whether an address may be dialed again.
-func (e *entry) due(now time.Time) bool {
-	if e.tried.IsZero() {
+// longest returns the automatic outbound peers that are there for longest, as
+// anchors for the next start: who makes us start again shall not choose all our
+// peers.
+func (n *Node) longest() []netaddr.Addr {
+	var peers []PeerInfo
+	for _, s := range n.sessions() {
+		if p := s.info(); p.State == StateReady && !p.Inbound && !p.Permanent && !s.isShort() {
+			peers = append(peers, p)
+		}
+	}
+	slices.SortFunc(peers, func(a, b PeerInfo) int { return a.Since.Compare(b.Since) })
+	var anchors []netaddr.Addr
+	for _, p := range peers {
+		if a, ok := endpointOf(p.Addr); ok && len(anchors) < addrbook.MaxAnchors {
+			anchors = append(anchors, a)
+		}
+	}
+	return anchors
+}
+
+// nextAnchor returns one of those that the last run left.
+func (n *Node) nextAnchor() (a netaddr.Addr, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.anchors) == 0 {
+		return a, false
+	}
+	a, n.anchors = n.anchors[0], n.anchors[1:]
+	return a, true
+}
+
+// due reports whether an address may be dialed again by itself.
+func (n *Node) due(a netaddr.Addr) bool {
+	e, known := n.book.Lookup(a)
+	if !known || e.LastTry.IsZero() {
 		return true
 	}
+	n.mu.Lock()
+	fails := max(e.Attempts, n.failing[a])
+	n.mu.Unlock()
 	wait := retryMin
-	for range e.fails {
+	for range fails {
 		wait = min(2*wait, retryMax)
 	}
-	return !now.Before(e.tried.Add(wait))
+	return time.Since(e.LastTry) >= wait
 }
 
-func (b *book) pick(ok func(endpoint) bool) (endpoint, bool) {
-	// ok is the caller's and may take long or lock: it is not called under ours.
-	for _, e := range b.candidates() {
-		if ok(e) && b.claim(e) {
-			return e, true
-		}
+// attempted tells the book that an address was dialed in vain, or that no handshake
+// came of it.
+func (n *Node) attempted(a netaddr.Addr) {
+	n.mu.Lock()
+	weight := addrbook.Noted
+	if n.ready.Outbound+n.ready.Permanent >= enoughPeers {
+		weight = addrbook.Counts
 	}
-	return endpoint{}, false
+	n.failed(a)
+	n.mu.Unlock()
+	n.book.Attempt(a, weight)
 }
 
-// claim marks an address as tried, unless somebody else was quicker: else those
-// who pick at once would dial an address that refuses at once one after another,
-// and use up its failures in a moment.
-func (b *book) claim(e endpoint) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	x, now := b.index[e], time.Now()
-	if x == nil || !x.due(now) {
-		return false
-	}
-	x.tried = now
-	return true
-}
-
-// candidates returns the addresses that are due, drawn at random: those that have
-// not failed before those that have.
-func (b *book) candidates() []endpoint {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := time.Now()
-	var fresh, stained []endpoint
-	consider := func(e *entry) {
-		switch {
-		case e.onion != "" || !e.due(now): // there is no way to an onion yet
-		case e.fails == 0:
-			fresh = append(fresh, e.endpoint)
-		default:
-			stained = append(stained, e.endpoint)
-		}
-	}
-	if len(b.entries) <= pickProbes {
-		for _, i := range b.rng.Perm(len(b.entries)) {
-			consider(b.entries[i])
-		}
-	} else {
-		for range pickProbes {
-			consider(b.entries[b.rng.IntN(len(b.entries))])
-		}
-	}
-	return append(fresh, stained...)
-}
-
-func (b *book) good(e endpoint, services wire.ServiceFlag) {
-	b.change(e, func(x *entry) {
-		x.proven = true
-		x.services = services
-		x.seen = time.Now()
-	})
-}
-
-func (b *book) ended(e endpoint, lasted time.Duration) {
-	if lasted < stableFor {
-		b.failed(e)
+// reached tells the book that a handshake is done, and remembers for whom it speaks
+// to have told us of an address that is new and good.
+func (n *Node) reached(addr net.Addr, services wire.ServiceFlag) {
+	a, ok := endpointOf(addr)
+	if !ok {
 		return
 	}
-	b.change(e, func(x *entry) {
-		x.fails = 0
-		x.seen = time.Now()
-		x.tried = x.seen
-	})
-}
-
-func (b *book) failed(e endpoint) {
-	b.change(e, func(x *entry) {
-		x.tried = time.Now()
-		if x.fails++; x.fails >= maxFailures {
-			b.remove(x)
+	if e, known := n.book.Lookup(a); known && e.LastSuccess.IsZero() {
+		for _, s := range n.sessions() {
+			if s.inbound && s.host.IsValid() && s.host == e.Source {
+				s.useful.Store(time.Now().UnixNano())
+			}
 		}
-	})
-}
-
-func (b *book) drop(e endpoint) { b.change(e, b.remove) }
-
-func (b *book) change(e endpoint, f func(*entry)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if x := b.index[e]; x != nil {
-		f(x)
+	}
+	if err := n.book.Good(a, uint64(services)); err != nil {
+		n.trouble(KindBookTrouble, err)
 	}
 }
 
-func (b *book) sample(ok func(endpoint) bool) []known {
-	b.mu.Lock()
-	most := min(maxSample, (len(b.entries)*samplePercent+99)/100)
-	now := time.Now()
-	drawn := make([]known, 0, most)
-	for _, i := range b.rng.Perm(len(b.entries)) {
-		if len(drawn) >= most {
-			break
-		}
-		if e := b.entries[i]; e.fails < 3 && now.Sub(e.seen) < staleAfter {
-			drawn = append(drawn, e.known)
-		}
+// left tells the book that a session of ours ended that was a peer.
+func (n *Node) left(a netaddr.Addr, lasted time.Duration) {
+	n.book.Connected(a)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if lasted >= stableFor {
+		delete(n.failing, a)
+	} else {
+		n.failed(a)
 	}
-	b.mu.Unlock()
-	told := drawn[:0]
-	for _, a := range drawn {
-		if ok(a.endpoint) {
-			told = append(told, a)
-		}
-	}
-	return told
 }
 
-func (b *book) size() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.entries)
+// failed counts what the book does not: each dial in vain, and each peer that hung up
+// soon. The lock must be held.
+func (n *Node) failed(a netaddr.Addr) {
+	if len(n.failing) >= maxFailing && n.failing[a] == 0 {
+		clear(n.failing) // they are tried once too soon
+	}
+	n.failing[a]++
+}
+
+// forgive forgets failures: our own network may have been the cause.
+func (n *Node) forgive() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.failing)
 }

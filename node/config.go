@@ -13,7 +13,10 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"holdfast/addrbook"
 	"holdfast/connmgr"
+	"holdfast/dnsseed"
+	"holdfast/netaddr"
 )
 
 // Version is the version of holdfast.
@@ -50,12 +53,7 @@ type Resolver interface {
 
 // Seed is where addresses come from when none are known: a DNS seed, or an
 // address ("1.2.3.4", "host.onion:38333") that is taken as it is.
-type Seed struct {
-	Host string
-
-	// HasFiltering says that the seed knows names with service bits ("x9.host").
-	HasFiltering bool
-}
+type Seed = dnsseed.Seed
 
 // Config says how a node works. New copies it. The zero value of each field but
 // Params is a sensible default.
@@ -82,9 +80,6 @@ type Config struct {
 	// negative number none. It is cut to what MaxPeers leaves.
 	TargetOutbound int
 
-	// DataDir is where the node keeps its files. This version keeps none.
-	DataDir string
-
 	// UserAgent is told to peers. "" means "/holdfast:VERSION/".
 	UserAgent string
 
@@ -99,6 +94,10 @@ type Config struct {
 	// network of one's own machines, a node without Seeds looks for no peers, as
 	// in btcd.
 	Seeds []Seed
+
+	// SeedNodes are nodes to ask for addresses before the seeds: they are connected
+	// to for that alone.
+	SeedNodes []string
 
 	// Resolver resolves seeds and names. Nil means net.DefaultResolver.
 	Resolver Resolver
@@ -133,6 +132,34 @@ type Config struct {
 
 	// BanDuration is how long a host is banned. 0 means 24 h.
 	BanDuration time.Duration
+
+	// BanThreshold is the ban score at which a peer is disconnected and its host
+	// banned. 0 means 100.
+	BanThreshold uint32
+
+	// NoBanning has peers that misbehave disconnected, but not banned.
+	NoBanning bool
+
+	// Whitelist are the networks of hosts that the operator trusts: they are never
+	// banned or disconnected for their score, not limited by host, and not evicted.
+	Whitelist []netip.Prefix
+
+	// DataDir is where the address book, the bans and the anchors are kept, and
+	// must be there. Empty means in memory only. One node at a time may use it.
+	DataDir string
+
+	// ASMap gives addresses the group of their autonomous system. Nil means groups
+	// by prefix.
+	ASMap *addrbook.ASMap
+
+	// Reachable says which networks can be dialed at present. Nil means IPv4 and
+	// IPv6. Addresses of others are kept and told, but not dialed.
+	Reachable func() addrbook.Networks
+
+	// Feelers is how often, on average, an address of the book is tried by a short
+	// connection, so that there are good ones when they are needed. 0 means 2
+	// minutes, as in Core; below zero means never.
+	Feelers time.Duration
 
 	// ShutdownTimeout bounds the end of Run. 0 means 8 s.
 	ShutdownTimeout time.Duration
@@ -208,6 +235,9 @@ func (cfg Config) check() (settings, error) {
 	if err != nil {
 		return s, err
 	}
+	if _, err := parseAll("seednode", cfg.SeedNodes, s.port, false); err != nil {
+		return s, err
+	}
 	addPeer, err := parseAll("addpeer", cfg.AddPeer, s.port, false)
 	if err != nil {
 		return s, err
@@ -231,13 +261,16 @@ func (s *settings) share() error {
 	if free < 0 {
 		return &ConfigError{"maxpeers", strconv.Itoa(s.MaxPeers), fmt.Sprintf("%d peers are to be connected for ever: allow at least as many", len(s.permanent))}
 	}
-	lonely := s.Params.Net == wire.SimNet && len(s.Seeds) == 0
+	lonely := s.Params.Net == wire.SimNet && len(s.Seeds)+len(s.SeedNodes) == 0
 	if s.class == ClassConnect || lonely || s.TargetOutbound < 0 {
 		s.TargetOutbound = 0
 	}
 	s.TargetOutbound = min(s.TargetOutbound, free)
 	s.auto = s.TargetOutbound > 0
 	s.inbound = uint32(free - s.TargetOutbound)
+	if s.auto && s.Feelers > 0 && s.inbound > 0 {
+		s.inbound-- // the place of a feeler
+	}
 	return nil
 }
 
@@ -253,7 +286,7 @@ func (s *settings) fillDefaults() {
 	}
 	if s.Seeds == nil {
 		for _, seed := range s.Params.DNSSeeds {
-			s.Seeds = append(s.Seeds, Seed{seed.Host, seed.HasFiltering})
+			s.Seeds = append(s.Seeds, Seed(seed))
 		}
 	}
 	if s.Resolver == nil {
@@ -284,6 +317,15 @@ func (s *settings) fillDefaults() {
 		if *d.field <= 0 {
 			*d.field = d.byDefault
 		}
+	}
+	if s.BanThreshold == 0 {
+		s.BanThreshold = defaultBanThreshold
+	}
+	if s.Feelers == 0 {
+		s.Feelers = defaultFeelers
+	}
+	if s.Reachable == nil {
+		s.Reachable = func() addrbook.Networks { return addrbook.NetworksOf(netaddr.IPv4, netaddr.IPv6) }
 	}
 	if s.Rand == nil {
 		var key [32]byte

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/addrbook"
+
 	"github.com/btcsuite/btcd/chaincfg/v2"
 )
 
@@ -109,7 +111,7 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// TestShares divides the peers as btcd does.
+// TestShares divides the peers as btcd does, with a place for a feeler.
 func TestShares(t *testing.T) {
 	addrs := []string{"1.2.3.4", "1.2.3.5"}
 	for _, tt := range []struct {
@@ -117,15 +119,16 @@ func TestShares(t *testing.T) {
 		cfg           Config
 		target, inbnd int
 	}{
-		{"default", Config{}, 8, 117},
+		{"default", Config{}, 8, 116},
 		{"few", Config{MaxPeers: 5}, 5, 0},
 		{"none wanted", Config{TargetOutbound: -1}, 0, 125},
-		{"addpeer", Config{AddPeer: addrs}, 8, 115},
+		{"addpeer", Config{AddPeer: addrs}, 8, 114},
 		{"connect", Config{Connect: addrs}, 0, 123},
 		{"connect wins", Config{Connect: addrs[:1], AddPeer: addrs}, 0, 124},
 		{"addpeer takes all", Config{AddPeer: addrs, MaxPeers: 2}, 0, 0},
 		{"simnet", Config{Params: &chaincfg.SimNetParams}, 0, 125},
-		{"simnet with seeds", Config{Params: &chaincfg.SimNetParams, Seeds: []Seed{{Host: "1.2.3.4"}}}, 8, 117},
+		{"simnet with seeds", Config{Params: &chaincfg.SimNetParams, Seeds: []Seed{{Host: "1.2.3.4"}}}, 8, 116},
+		{"no feelers", Config{Feelers: -1}, 8, 117},
 	} {
 		if tt.cfg.Params == nil {
 			tt.cfg.Params = &chaincfg.RegressionNetParams
@@ -142,7 +145,7 @@ func TestShares(t *testing.T) {
 }
 
 func TestGroups(t *testing.T) {
-	n := &Node{cfg: settings{Config: Config{AllowLoopback: true}}}
+	n := &Node{cfg: settings{Config: Config{AllowLoopback: true}}, groups: addrbook.Groups{Local: true}}
 	for _, tt := range []struct {
 		addr net.Addr
 		want string
@@ -163,8 +166,8 @@ func TestGroups(t *testing.T) {
 			t.Errorf("group of %v: %q, want %q", tt.addr, got, tt.want)
 		}
 	}
-	n.cfg.AllowLoopback = false
-	if got := n.group(tcpAddr(netip.MustParseAddr("127.0.0.1"), 1)); got != "127.0.0.0/16" {
+	n.cfg.AllowLoopback, n.groups.Local = false, false
+	if got := n.group(tcpAddr(netip.MustParseAddr("127.0.0.1"), 1)); got != "local" {
 		t.Errorf("group of 127.0.0.1: %q", got)
 	}
 }

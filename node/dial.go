@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"holdfast/connmgr"
+	"holdfast/netaddr"
 )
 
 // maxNameAddrs is how many addresses of one host name are tried at each dial.
@@ -21,33 +22,43 @@ var errNoAddress = errors.New("node: no address is known that could be dialed no
 
 // newAddress is connmgr's GetNewAddress.
 func (n *Node) newAddress() (net.Addr, error) {
-	e, ok := n.book.pick(func(e endpoint) bool {
-		return !n.fixed[e] && n.wanted(e) && n.cm.Check(e.addr(), connmgr.ClassOutbound) == nil
-	})
+	fits := func(a netaddr.Addr) bool {
+		return !n.fixed[a] && n.wanted(a) && n.cm.Check(dialable(a), connmgr.ClassOutbound) == nil
+	}
+	for {
+		a, ok := n.nextAnchor()
+		if !ok {
+			break
+		}
+		if fits(a) {
+			return dialable(a), nil
+		}
+	}
+	a, ok := n.book.Choose(n.cfg.Reachable(), func(a netaddr.Addr) bool { return n.due(a) && fits(a) })
 	if !ok {
 		return nil, errNoAddress
 	}
-	return e.addr(), nil
+	return dialable(a), nil
 }
 
 // wanted reports whether an endpoint may be dialed, and may enter the book: it is
 // not banned, and not this node.
-func (n *Node) wanted(e endpoint) bool {
-	if e.ip.IsValid() && n.bans.has(e.ip, time.Now()) {
+func (n *Node) wanted(a netaddr.Addr) bool {
+	if _, banned := n.bans.Banned(a.Host); banned {
 		return false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.selves[e]
+	return !n.selves[a]
 }
 
-// foundSelf remembers that dialing e leads back to this node.
-func (n *Node) foundSelf(e endpoint) {
-	n.book.drop(e)
+// foundSelf remembers that dialing a leads back to this node.
+func (n *Node) foundSelf(a netaddr.Addr) {
+	n.book.Remove(a)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(n.selves) < maxSelves {
-		n.selves[e] = true
+		n.selves[a] = true
 	}
 }
 
@@ -56,12 +67,18 @@ func (n *Node) dial(ctx context.Context, addr net.Addr) (net.Conn, error) {
 	if name, ok := addr.(hostAddr); ok {
 		return n.dialName(ctx, name)
 	}
+	a, isEndpoint := endpointOf(addr)
+	if isEndpoint {
+		if err := n.mayDial(a); err != nil {
+			return nil, err
+		}
+	}
 	conn, err := n.cfg.Dial(ctx, addr)
 	// A dial that was given up, or that never left this machine, says nothing
 	// about the address.
 	canceled := errors.Is(ctx.Err(), context.Canceled)
-	if e, ok := endpointOf(addr); err != nil && ok && !canceled && !connmgr.Classify(addr, err).Local() {
-		n.book.failed(e)
+	if err != nil && isEndpoint && !canceled && !connmgr.Classify(addr, err).Local() {
+		n.attempted(a)
 	}
 	return conn, err
 }

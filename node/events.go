@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"holdfast/banlist"
 	"holdfast/connmgr"
 )
 
@@ -24,9 +25,9 @@ type Event struct {
 	Why     Reason    // why a session ended or did not begin
 	Peer    *PeerInfo // the peer's facts at that moment; nil if it is not about one
 	Offence Offence
-	Ban     *Ban   // of KindBanned
-	Counts  Counts // of KindReady, KindLost and KindStarted
-	Text    string // more for the reader; of KindSeed and KindSeedFailed the seed's name, "" for those that are addresses; of KindNetworkChanged what changed
+	Ban     *banlist.Entry // of KindBanned
+	Counts  Counts         // of KindReady, KindLost and KindStarted
+	Text    string         // more for the reader; of KindSeed and KindSeedFailed the seed's name, "" for those that are addresses; of KindNetworkChanged what changed
 
 	// Told and New are how many addresses were told, and how many of them were
 	// new; Ignored is how many were over the limit. Of KindAddresses and KindSeed.
@@ -42,6 +43,11 @@ func (n *Node) publish(e Event) {
 	n.cm.Publish(carried)
 }
 
+// trouble tells what went wrong with a file.
+func (n *Node) trouble(k Kind, err error) {
+	n.publish(Event{Kind: k, Event: connmgr.Event{Err: err}})
+}
+
 // onEvent is connmgr's OnEvent: it hands each event to the owner.
 func (n *Node) onEvent(ce connmgr.Event) {
 	e, ok := ce.Detail.(Event)
@@ -50,6 +56,9 @@ func (n *Node) onEvent(ce connmgr.Event) {
 	}
 	ce.Detail = nil
 	e.Event = ce
+	if ce.Type == connmgr.EventNetworkUp {
+		n.forgive()
+	}
 	if n.cfg.OnEvent != nil {
 		n.cfg.OnEvent(e)
 	}
@@ -86,7 +95,7 @@ func (e Event) Level() slog.Level {
 		return e.Event.Level()
 	case KindStarted, KindBanned, KindSeed, KindReady:
 		return slog.LevelInfo
-	case KindNoSeed, KindUnwatched:
+	case KindNoSeed, KindUnwatched, KindBookTrouble, KindBansTrouble:
 		return slog.LevelWarn
 	case KindLost:
 		if e.Why == ReasonShutdown {
@@ -120,7 +129,15 @@ func (e Event) String() string {
 	case KindOffence:
 		return fmt.Sprintf("Misbehaving: %s is %s%s (score %d)", e.who(), e.Offence, e.colonText(), e.Peer.BanScore)
 	case KindBanned:
-		return fmt.Sprintf("Banned %s for %v: %s (score %d)", e.Ban.Host, span(e.Ban.Until.Sub(e.Ban.Since)), e.Ban.Offence, e.Ban.Score)
+		return fmt.Sprintf("Banned %v %s: %s", e.Ban.Subject, banSpan(e.Ban), e.Ban.Reason)
+	case KindProbed:
+		return fmt.Sprintf("Probed %s: it is good", e.who())
+	case KindEvicted:
+		return fmt.Sprintf("Evicted %s: the house is full, and another one knocked", e.who())
+	case KindBookTrouble:
+		return fmt.Sprintf("Address book: %v", e.Err)
+	case KindBansTrouble:
+		return fmt.Sprintf("Ban list: %v", e.Err)
 	case KindTurnedAway:
 		return fmt.Sprintf("Turned away %s: its host is banned", e.who())
 	case KindAddresses:
@@ -168,6 +185,18 @@ func (e Event) connection() string {
 		return fmt.Sprintf("Connecting to %s again in %v", e.who(), wait)
 	}
 	return fmt.Sprintf("Cannot connect to %s (%s): next try in %v", e.who(), e.failure(), wait)
+}
+
+// banSpan is how long a ban lasts, in words.
+func banSpan(b *banlist.Entry) string {
+	if b.Until.IsZero() {
+		return "for ever"
+	}
+	d := b.Until.Sub(b.Since)
+	if d > time.Hour {
+		d = d.Round(time.Minute) // the list keeps whole seconds, rounded
+	}
+	return "for " + span(d)
 }
 
 // span is a time as people say it: "24h", not "24h0m0s".

@@ -12,8 +12,18 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/banlist"
+
 	"holdfast/connmgr"
 )
+
+func subject(text string) banlist.Subject {
+	s, err := banlist.ParseSubject(text)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
 
 // TestEventLines is what an operator reads.
 func TestEventLines(t *testing.T) {
@@ -43,7 +53,7 @@ func TestEventLines(t *testing.T) {
 		{Event{Event: with(func(e *connmgr.Event) { e.Err = &ending{why: ReasonOldProtocol, text: "it speaks version 1"} }), Kind: KindUnready, Why: ReasonOldProtocol, Peer: peer}, "PEER", slog.LevelDebug, "No peer at 127.12.0.1:18555: old protocol: it speaks version 1"},
 		{Event{Event: base, Kind: KindOffence, Offence: OffenceAddrFlood, Peer: peer}, "BANS", slog.LevelDebug, "Misbehaving: 127.12.0.1:18555 is flooding addresses (score 30)"},
 		{Event{Event: base, Kind: KindOffence, Offence: OffenceMalformed, Text: "ping: short", Peer: peer}, "BANS", slog.LevelDebug, "Misbehaving: 127.12.0.1:18555 is sending a message that cannot be read: ping: short (score 30)"},
-		{Event{Event: base, Kind: KindBanned, Ban: &Ban{Host: netip.MustParseAddr("127.30.0.1"), Offence: OffenceAddrFlood, Score: 100, Since: now, Until: now.Add(24 * time.Hour)}}, "BANS", slog.LevelInfo, "Banned 127.30.0.1 for 24h: flooding addresses (score 100)"},
+		{Event{Event: base, Kind: KindBanned, Ban: &banlist.Entry{Subject: subject("127.30.0.1"), Reason: "flooding addresses (score 100)", Since: now, Until: now.Add(24 * time.Hour)}}, "BANS", slog.LevelInfo, "Banned 127.30.0.1 for 24h: flooding addresses (score 100)"},
 		{Event{Event: base, Kind: KindTurnedAway}, "BANS", slog.LevelDebug, "Turned away 127.12.0.1:18555: its host is banned"},
 		{Event{Event: base, Kind: KindAddresses, Told: 1000, New: 1, Ignored: 999}, "ADDR", slog.LevelDebug, "Peer 127.12.0.1:18555 told 1000 addresses, 1 new, 999 ignored (too many at once)"},
 		{Event{Kind: KindSeed, Text: "seed.test", Told: 1, New: 1}, "SEED", slog.LevelInfo, "Seed seed.test told 1 address, 1 new"},
@@ -160,8 +170,8 @@ func TestAttrs(t *testing.T) {
 			`event=lost seq=2 addr=192.0.2.1:8333 inbound=true reason=closed-by-peer error=EOF peer=3 agent=/x/ version=70016 score=0 outbound_peers=0 fixed_peers=0 inbound_peers=0`,
 		},
 		{
-			Event{Event: connmgr.Event{Seq: 3}, Kind: KindBanned, Offence: OffenceAddrFlood, Ban: &Ban{Host: addr.AddrPort().Addr(), Offence: OffenceAddrFlood, Until: at}},
-			`event=banned seq=3 offence=addr-flood host=192.0.2.1 until=2027-01-15T08:00:00.000Z`,
+			Event{Event: connmgr.Event{Seq: 3}, Kind: KindBanned, Ban: &banlist.Entry{Subject: subject("192.0.2.1"), Reason: "flooding", Origin: banlist.Score, Until: at}},
+			`event=banned seq=3 subject=192.0.2.1 origin=score why=flooding until=2027-01-15T08:00:00.000Z`,
 		},
 		{
 			Event{Event: connmgr.Event{Seq: 4}, Kind: KindAddresses, Told: 5, New: 2},

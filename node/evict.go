@@ -24,12 +24,11 @@ import (
 
 // How many are protected for each merit. The numbers are Core's.
 const (
-	protectByGroup  = 4
-	protectByPing   = 8
-	protectByUse    = 4
-	protectInAll    = protectByGroup + protectByPing + protectByUse // so many are never evicted
-	protectByUptime = 2                                             // one of 2 of the others
-	reserveOfUptime = 2                                             // one of 2 of these is for the sorts
+	protectByGroup = 4
+	protectByPing  = 8
+	protectByUse   = 4
+
+	protectInAll = protectByGroup + protectByPing + protectByUse
 )
 
 // evictable is an inbound peer, as far as it counts for eviction.
@@ -97,8 +96,7 @@ func evict(candidates []evictable) (id uint64, ok bool) {
 	// Which groups these are is known to nobody but us: who wants all places
 	// would have to come from all groups.
 	left = protect(left, protectByGroup, func(a, b *evictable) int { return cmp.Compare(a.Group, b.Group) })
-	// A short round trip cannot be had without being near.
-	left = protect(left, protectByPing, func(a, b *evictable) int { return cmp.Compare(a.MinPing-1, b.MinPing-1) })
+	left = protect(left, protectByPing, func(a, b *evictable) int { return cmp.Compare(a.ping(), b.ping()) })
 	left = protect(left, protectByUse, func(a, b *evictable) int { return b.LastUseful.Compare(a.LastUseful) })
 	left = protectLongest(left)
 	if slices.ContainsFunc(left, func(c *evictable) bool { return c.Discouraged }) {
@@ -106,6 +104,9 @@ func evict(candidates []evictable) (id uint64, ok bool) {
 	}
 	return youngestOfLargest(left).ID, true
 }
+
+// ping returns MinPing in an order in which none was measured is the longest.
+func (c *evictable) ping() uint64 { return uint64(c.MinPing - 1) }
 
 // protect takes the n best off the list. Of those that are as good as each
 // other, those that came first are better.
@@ -128,16 +129,16 @@ func earlier(a, b *evictable) int {
 }
 
 // protectLongest takes half of the list off it: those that came first, so that
-// whoever comes in numbers, comes too late. But half of that half is reserved for
+// whoever comes in numbers comes too late. But half of that half is reserved for
 // sorts of peers that are rare, and by their nature not near: they would seldom
 // stay otherwise. What is left is returned with those that came first in front.
 func protectLongest(list []*evictable) []*evictable {
-	keep := len(list) / protectByUptime
+	keep := len(list) / 2
 	var have [numSorts]int
 	for _, c := range list {
 		have[c.sort()]++
 	}
-	places, kept := share(keep/reserveOfUptime, have), 0
+	places, kept := share(keep/2, have), 0
 	slices.SortFunc(list, earlier)
 	list = slices.DeleteFunc(list, func(c *evictable) bool {
 		s := c.sort()

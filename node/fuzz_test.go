@@ -91,11 +91,8 @@ func devour(t *testing.T, data []byte, piece int, inbound bool) *session {
 	if len(n.all) != 0 || len(n.nonces) != 0 || n.ready != (Counts{}) || !conn.closed {
 		t.Errorf("left behind: %d sessions, %d nonces, %+v, closed: %v", len(n.all), len(n.nonces), n.ready, conn.closed)
 	}
-	if s.score.Int() >= banScore && why.why != ReasonMisbehaved && why.why != ReasonViolation {
+	if s.score.Int() >= defaultBanThreshold && why.why != ReasonMisbehaved && why.why != ReasonViolation {
 		t.Errorf("score %d, and it ended by %v", s.score.Int(), why)
-	}
-	if n.book.size() > maxBook {
-		t.Error("the book is too large")
 	}
 	n.cm.Stop()
 	n.cm.Wait()

@@ -1,13 +1,15 @@
 package node
 
 import (
-	"encoding/base32"
 	"net"
 	"net/netip"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"holdfast/addrbook"
+	"holdfast/netaddr"
 )
 
 // The limits of told addresses are Core's: one every 10 s, up to 1000 saved up,
@@ -46,9 +48,9 @@ func (s *session) greet() {
 		return
 	}
 	now := time.Now()
-	var own []known
-	for _, e := range s.n.own {
-		own = append(own, known{e, s.n.cfg.Services, now})
+	var own []addrbook.Known
+	for _, a := range s.n.own {
+		own = append(own, addrbook.Known{Addr: a, Services: uint64(s.n.cfg.Services), Seen: now})
 	}
 	s.sendAddrs(own)
 	s.addrs.add(getAddrAnswer)
@@ -62,19 +64,20 @@ func (s *session) handleGetAddr(wire.Message) {
 		return
 	}
 	s.toldAddrs = true
-	s.sendAddrs(s.n.book.sample(s.n.wanted))
+	list := s.n.book.Answer(s.host.Network())
+	s.sendAddrs(slices.DeleteFunc(list, func(k addrbook.Known) bool { return !s.n.wanted(k.Addr) }))
 }
 
 // sendAddrs tells addresses, in the form that was agreed on.
-func (s *session) sendAddrs(list []known) {
+func (s *session) sendAddrs(list []addrbook.Known) {
 	s.mu.Lock()
 	v2 := s.facts.AddrV2
 	s.mu.Unlock()
 	if v2 {
 		msg := wire.NewMsgAddrV2()
-		for _, a := range list {
-			if b := a.bytes(); b != nil {
-				msg.AddrList = append(msg.AddrList, wire.NetAddressV2FromBytes(a.seen, a.services, b, a.port))
+		for _, k := range list {
+			if a := toWire(k); a != nil {
+				msg.AddrList = append(msg.AddrList, a)
 			}
 		}
 		if len(msg.AddrList) > 0 {
@@ -83,9 +86,9 @@ func (s *session) sendAddrs(list []known) {
 		return
 	}
 	msg := wire.NewMsgAddr()
-	for _, a := range list {
-		if a.onion == "" {
-			msg.AddrList = append(msg.AddrList, wire.NewNetAddressTimestamp(a.seen, a.services, a.ip.AsSlice(), a.port))
+	for _, k := range list {
+		if ip, ok := k.Addr.Host.IP(); ok {
+			msg.AddrList = append(msg.AddrList, wire.NewNetAddressTimestamp(k.Seen, wire.ServiceFlag(k.Services), ip.AsSlice(), k.Addr.Port))
 		}
 	}
 	if len(msg.AddrList) > 0 {
@@ -93,13 +96,22 @@ func (s *session) sendAddrs(list []known) {
 	}
 }
 
+// toWire returns an address as addrv2 carries it; nil for networks that wire does
+// not know.
+func toWire(k addrbook.Known) *wire.NetAddressV2 {
+	switch k.Addr.Host.Network() {
+	case netaddr.IPv4, netaddr.IPv6, netaddr.Onion:
+		return wire.NetAddressV2FromBytes(k.Seen, wire.ServiceFlag(k.Services), k.Addr.Host.Bytes(), k.Addr.Port)
+	}
+	return nil
+}
+
 func (s *session) handleAddr(m wire.Message) {
 	msg := m.(*wire.MsgAddr)
-	list := make([]known, 0, len(msg.AddrList))
+	list := make([]addrbook.Known, 0, len(msg.AddrList))
 	for _, a := range msg.AddrList {
-		ip, ok := netip.AddrFromSlice(a.IP)
-		if ok {
-			list = append(list, known{endpoint{ip: ip.Unmap(), port: a.Port}, a.Services, a.Timestamp})
+		if ip, ok := netip.AddrFromSlice(a.IP); ok {
+			list = append(list, told(netaddr.FromIP(ip), a.Port, a.Services, a.Timestamp))
 		}
 	}
 	s.take(list, len(msg.AddrList))
@@ -107,23 +119,21 @@ func (s *session) handleAddr(m wire.Message) {
 
 func (s *session) handleAddrV2(m wire.Message) {
 	msg := m.(*wire.MsgAddrV2)
-	list := make([]known, 0, len(msg.AddrList))
+	list := make([]addrbook.Known, 0, len(msg.AddrList))
 	for _, a := range msg.AddrList {
-		e := endpoint{port: a.Port}
-		if a.IsTorV3() {
-			e.onion = a.Addr.String()
-		} else if ip, err := netip.ParseAddr(a.Addr.String()); err == nil {
-			e.ip = ip.Unmap()
-		} else {
-			continue // Tor v2 is no more
+		if host, err := netaddr.Parse(a.Addr.String()); err == nil { // Tor v2 is no more
+			list = append(list, told(host, a.Port, a.Services, a.Timestamp))
 		}
-		list = append(list, known{e, a.Services, a.Timestamp})
 	}
 	s.take(list, len(msg.AddrList))
 }
 
+func told(host netaddr.Host, port uint16, services wire.ServiceFlag, seen time.Time) addrbook.Known {
+	return addrbook.Known{Addr: netaddr.Addr{Host: host, Port: port}, Services: uint64(services), Seen: seen}
+}
+
 // take puts told addresses into the book, as many as the limit allows.
-func (s *session) take(list []known, told int) {
+func (s *session) take(list []addrbook.Known, told int) {
 	now := time.Now()
 	allowed := s.addrs.take(now, told)
 	ignored := told - allowed
@@ -133,10 +143,14 @@ func (s *session) take(list []known, told int) {
 	}
 	news := 0
 	if s.n.cfg.auto {
-		news = s.n.learn(list, hostOf(s.addr), now)
+		news = s.n.learn(list, s.host, hearsayAge, now)
 	}
 	if told > 1 || news > 0 {
 		s.n.publish(s.event(Event{Kind: KindAddresses, Told: told, New: news, Ignored: ignored}))
+	}
+	if told > 1 && s.isFetch() {
+		s.end(&ending{why: ReasonProbed})
+		return
 	}
 	if points := uint32(ignored / addrsPerPoint); points > 0 {
 		s.offendBy(OffenceAddrFlood, 0, points, "")
@@ -144,17 +158,18 @@ func (s *session) take(list []known, told int) {
 }
 
 // learn puts addresses into the book that source told, if they are of use, and
-// wakes the connection manager if some are new. It returns how many are.
-func (n *Node) learn(list []known, source string, now time.Time) int {
+// wakes the connection manager if some are new. It returns how many are. The zero
+// Host is ourselves, and what is told is that much older than it is said to be.
+func (n *Node) learn(list []addrbook.Known, source netaddr.Host, older time.Duration, now time.Time) int {
 	useful := list[:0]
-	for _, a := range list {
-		if !n.useful(a.endpoint) {
+	for _, k := range list {
+		if !n.useful(k.Addr) {
 			continue
 		}
-		a.seen = plausible(a.seen, now)
-		useful = append(useful, a)
+		k.Seen = plausible(k.Seen, now)
+		useful = append(useful, k)
 	}
-	news := n.book.add(useful, source)
+	news := n.book.Add(source, older, useful...)
 	if news > 0 {
 		n.cm.NewConnReq()
 	}
@@ -162,16 +177,11 @@ func (n *Node) learn(list []known, source string, now time.Time) int {
 }
 
 // useful reports whether an endpoint that somebody told may enter the book.
-func (n *Node) useful(e endpoint) bool {
-	if e.port == 0 {
+func (n *Node) useful(a netaddr.Addr) bool {
+	if ip, ok := a.Host.IP(); ok && n.cfg.Filter != nil && !n.cfg.Filter(ip) {
 		return false
 	}
-	if e.ip.IsValid() {
-		if !routable(e.ip, n.cfg.AllowLoopback) || n.cfg.Filter != nil && !n.cfg.Filter(e.ip) {
-			return false
-		}
-	}
-	return n.wanted(e)
+	return n.wanted(a)
 }
 
 // plausible corrects the time at which an address was seen, as told.
@@ -179,58 +189,45 @@ func plausible(seen, now time.Time) time.Time {
 	if seen.Unix() <= earliestEpoch || seen.After(now.Add(clockSkew)) {
 		return now.Add(-unknownAge)
 	}
-	return seen.Add(-hearsayAge)
+	return seen
 }
 
-func (n *Node) shuffle(list []known) {
+func (n *Node) shuffle(list []addrbook.Known) {
 	n.rngMu.Lock()
 	defer n.rngMu.Unlock()
 	n.rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 }
 
-// bytes returns the address as addrv2 carries it; nil if that cannot be.
-func (e endpoint) bytes() []byte {
-	if e.onion == "" {
-		return e.ip.AsSlice()
-	}
-	name := strings.ToUpper(strings.TrimSuffix(e.onion, ".onion"))
-	raw, err := base32.StdEncoding.DecodeString(name)
-	if err != nil || len(raw) < wire.TorV3Size {
-		return nil
-	}
-	return raw[:wire.TorV3Size] // without checksum and version
-}
-
 // ownEndpoints returns where others could reach this node: its listeners at
 // routable addresses, which for a listener on all interfaces are those of the
 // interfaces.
-func ownEndpoints(listeners []net.Listener, allowLocal bool) []endpoint {
-	var own []endpoint
+func ownEndpoints(listeners []net.Listener, allowLocal bool) []netaddr.Addr {
+	var own []netaddr.Addr
 	for _, l := range listeners {
 		e, ok := endpointOf(l.Addr())
 		if !ok {
 			continue
 		}
-		ips := []netip.Addr{e.ip}
-		if e.ip.IsUnspecified() {
-			ips = interfaceAddrs()
+		hosts := []netaddr.Host{e.Host}
+		if ip, ok := e.Host.IP(); ok && ip.IsUnspecified() {
+			hosts = interfaceHosts()
 		}
-		for _, ip := range ips {
-			if routable(ip, allowLocal) && len(own) < maxOwn {
-				own = append(own, endpoint{ip: ip.Unmap(), port: e.port})
+		for _, h := range hosts {
+			if addrbook.Routable(h, allowLocal) && len(own) < maxOwn {
+				own = append(own, netaddr.Addr{Host: h, Port: e.Port})
 			}
 		}
 	}
 	return own
 }
 
-func interfaceAddrs() []netip.Addr {
+func interfaceHosts() []netaddr.Host {
 	addrs, _ := net.InterfaceAddrs() // without them we tell nobody where we are
-	var ips []netip.Addr
+	var hosts []netaddr.Host
 	for _, a := range addrs {
 		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			ips = append(ips, p.Addr())
+			hosts = append(hosts, netaddr.FromIP(p.Addr()))
 		}
 	}
-	return ips
+	return hosts
 }

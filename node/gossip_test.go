@@ -1,14 +1,14 @@
 package node
 
 import (
-	"encoding/base32"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"holdfast/netaddr"
 
 	"github.com/btcsuite/btcd/wire/v2"
 )
@@ -46,11 +46,13 @@ func TestAsksForAddresses(t *testing.T) {
 		r.until(wire.CmdGetAddr)
 		r.send(addrMsg(1000))
 		wait(time.Second)
-		if got := w.node.Counts().Addresses; got != 1001 {
-			t.Errorf("%d addresses known, want 1001", got)
+		// One who tells reaches 64 buckets of the book: some places are taken.
+		got := w.node.Counts().Addresses
+		if got < 800 || got > 1001 {
+			t.Errorf("%d addresses known, want most of 1001", got)
 		}
 		e := w.of(KindAddresses)[0]
-		if e.Told != 1000 || e.New != 1000 || e.Ignored != 0 {
+		if e.Told != 1000 || e.New != got-1 || e.Ignored != 0 {
 			t.Errorf("event: %+v", e)
 		}
 		// They are dialed without waiting for anything else.
@@ -90,7 +92,7 @@ func TestAddrLimit(t *testing.T) {
 func TestUselessAddresses(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w, r := outboundTo(t, Config{Filter: func(ip netip.Addr) bool { return ip != netip.MustParseAddr("60.1.1.1") }})
-		w.node.bans.add(Ban{Host: netip.MustParseAddr("50.1.1.1"), Since: time.Now(), Until: time.Now().Add(time.Hour)})
+		ban(t, w.node, "50.1.1.1")
 		m := wire.NewMsgAddr()
 		for _, text := range []string{
 			"127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.1.1", "0.0.0.0", "0.1.2.3", "224.0.0.1",
@@ -134,19 +136,13 @@ func TestAddrV2(t *testing.T) {
 		if strings.Contains(w.lines(), "Dialing "+onionName(key)) {
 			t.Error("an onion service was dialed")
 		}
-		// A book of 4 gives one address to each who asks. Ask until all were told.
-		told := make(map[string]bool)
-		for i := 0; len(told) < 2 && i < 100; i++ {
-			r := w.dialIn(fmt.Sprintf("8.8.9.%d", i))
-			r.shake()
-			r.send(wire.NewMsgGetAddr())
-			for _, a := range r.until(wire.CmdAddrV2).(*wire.MsgAddrV2).AddrList {
-				told[a.Addr.String()] = true
-			}
-			_ = r.conn.Close()
+		a, err := netaddr.ParseAddr(onionName(key) + ":18444")
+		if err != nil {
+			t.Fatal(err)
 		}
-		if !told[onionName(key)] {
-			t.Errorf("the onion service was not told on: %v", told)
+		e, known := w.node.book.Lookup(a)
+		if !known || toWire(e.Known).Addr.String() != onionName(key) {
+			t.Errorf("the onion service is not told on: %+v", e)
 		}
 	})
 }
@@ -172,8 +168,8 @@ func TestGetAddr(t *testing.T) {
 		in.until(wire.CmdPing)
 		in.send(wire.NewMsgGetAddr(), wire.NewMsgGetAddr(), wire.NewMsgPing(1))
 		answer := in.until(wire.CmdAddr).(*wire.MsgAddr)
-		if got := len(answer.AddrList); got != 46 {
-			t.Errorf("told %d addresses of 200, want 46", got)
+		if got := len(answer.AddrList); got < 40 || got > 46 {
+			t.Errorf("told %d addresses of 200, want 23 %% of them", got)
 		}
 		if m := in.next(); m.Command() != wire.CmdPong {
 			t.Errorf("a second getaddr was answered by %s", m.Command())
@@ -234,7 +230,10 @@ func TestOwnAddress(t *testing.T) {
 	}
 	defer l.Close()
 	own := ownEndpoints([]net.Listener{l}, true)
-	if !slices.ContainsFunc(own, func(e endpoint) bool { return e.ip.IsLoopback() && e.port != 0 }) {
+	if !slices.ContainsFunc(own, func(a netaddr.Addr) bool {
+		ip, ok := a.Host.IP()
+		return ok && ip.IsLoopback() && a.Port != 0
+	}) {
 		t.Errorf("a listener on all interfaces has %v", own)
 	}
 }
@@ -245,27 +244,14 @@ func TestPlausible(t *testing.T) {
 		seen time.Time
 		want time.Duration // before now
 	}{
-		{now, 2 * time.Hour},
-		{now.Add(5 * time.Minute), 2*time.Hour - 5*time.Minute},
+		{now, 0},
+		{now.Add(5 * time.Minute), -5 * time.Minute},
 		{now.Add(11 * time.Minute), 5 * 24 * time.Hour},
 		{time.Unix(0, 0), 5 * 24 * time.Hour},
-		{now.Add(-24 * time.Hour), 26 * time.Hour},
+		{now.Add(-24 * time.Hour), 24 * time.Hour},
 	} {
 		if got := now.Sub(plausible(tt.seen, now)); got != tt.want {
 			t.Errorf("%v: %v ago, want %v", tt.seen, got, tt.want)
-		}
-	}
-}
-
-func TestOnionBytes(t *testing.T) {
-	key := make([]byte, 32)
-	e := endpoint{onion: onionName(key), port: 1}
-	if got := e.bytes(); !slices.Equal(got, key) {
-		t.Errorf("bytes of %s: %x", e, got)
-	}
-	for _, bad := range []string{"x.onion", "!.onion", ".onion", strings.ToLower(base32.StdEncoding.EncodeToString(key[:10])) + ".onion"} {
-		if (endpoint{onion: bad}).bytes() != nil {
-			t.Errorf("%s has bytes", bad)
 		}
 	}
 }

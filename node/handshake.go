@@ -32,7 +32,9 @@ type handshake struct {
 func (s *session) versionMessage() wire.Message {
 	you := wire.NewNetAddressIPPort(net.IPv6zero, 0, 0)
 	if e, ok := endpointOf(s.addr); ok {
-		you = wire.NewNetAddressIPPort(e.ip.AsSlice(), e.port, 0)
+		if ip, ok := e.Host.IP(); ok {
+			you = wire.NewNetAddressIPPort(ip.AsSlice(), e.Port, 0)
+		}
 	}
 	me := wire.NewNetAddressIPPort(net.IPv6zero, 0, s.n.cfg.Services)
 	msg := wire.NewMsgVersion(me, you, s.nonce, ourHeight)
@@ -110,16 +112,24 @@ func (s *session) becomeReady() {
 	n := s.n
 	n.mu.Lock()
 	delete(n.nonces, s.nonce) // it cannot be us any more
-	*n.ready.of(s)++
+	if !s.isShort() {
+		*n.ready.of(s)++
+	}
 	counts := n.counts()
 	n.mu.Unlock()
 
-	n.publish(s.event(Event{Kind: KindReady, Counts: counts}))
+	kind := KindReady
+	if s.isShort() {
+		kind = KindProbed
+	}
+	n.publish(s.event(Event{Kind: kind, Counts: counts}))
 	if !s.inbound {
-		if e, ok := endpointOf(s.addr); ok {
-			n.book.good(e, services)
-		}
+		n.reached(s.addr, services)
 		n.cm.MarkGood(s.req.ID())
+	}
+	if s.isFeeler() {
+		s.end(&ending{why: ReasonProbed})
+		return
 	}
 	close(s.isReady)
 	s.greet()

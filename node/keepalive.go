@@ -17,6 +17,7 @@ type keepalive struct {
 	sent  time.Time // zero if no ping is under way
 	last  time.Time // when the last one was sent
 	rtt   time.Duration
+	least time.Duration // the shortest so far
 }
 
 // due is asked by a clock. It returns when to ask again, and a ping if it is time
@@ -42,6 +43,9 @@ func (k *keepalive) pong(nonce uint64, now time.Time) {
 	if !k.sent.IsZero() && nonce == k.nonce {
 		// A clock too coarse to see it must not make it "not measured".
 		k.rtt = max(now.Sub(k.sent), 1)
+		if k.least == 0 || k.rtt < k.least {
+			k.least = k.rtt
+		}
 		k.sent = time.Time{}
 	}
 }
@@ -51,6 +55,13 @@ func (k *keepalive) roundTrip() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.rtt
+}
+
+// shortest returns the shortest round trip; 0 if none was measured.
+func (k *keepalive) shortest() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.least
 }
 
 // handlePing answers.

@@ -10,7 +10,7 @@ import (
 const (
 	ClassManual  = connmgr.ClassManual      // Config.AddPeer
 	ClassConnect = connmgr.Class("connect") // Config.Connect
-	ClassFeeler  = connmgr.Class("feeler")  // kept free for probing addresses
+	ClassFeeler  = connmgr.Class("feeler")  // to find out which addresses are good
 	ClassSeed    = connmgr.Class("seed")    // kept free for peers that are asked for addresses only
 )
 
@@ -33,6 +33,10 @@ const (
 	KindNoSeed                     // none of the seeds did
 	KindNetworkChanged             // the machine's own network changed
 	KindUnwatched                  // such changes cannot be noticed
+	KindProbed                     // a feeler found that an address is good
+	KindEvicted                    // an inbound peer made room for another
+	KindBookTrouble                // the file of the address book is damaged, or cannot be written
+	KindBansTrouble                // the same of the ban list
 
 	numKinds
 )
@@ -52,6 +56,10 @@ var kindNames = [numKinds]string{
 	KindNoSeed:         "no-seed",
 	KindNetworkChanged: "network-changed",
 	KindUnwatched:      "unwatched",
+	KindProbed:         "probed",
+	KindEvicted:        "evicted",
+	KindBookTrouble:    "book-trouble",
+	KindBansTrouble:    "bans-trouble",
 }
 
 // String returns the kind's name, as "seed-failed".
@@ -92,4 +100,8 @@ var kindSubsystems = [numKinds]string{
 	KindNoSeed:         SubsystemSeed,
 	KindNetworkChanged: SubsystemNode,
 	KindUnwatched:      SubsystemNode,
+	KindProbed:         SubsystemAddr,
+	KindEvicted:        SubsystemPeer,
+	KindBookTrouble:    SubsystemAddr,
+	KindBansTrouble:    SubsystemBans,
 }

@@ -1,6 +1,10 @@
 package node
 
-import "fmt"
+import (
+	"fmt"
+
+	"holdfast/addrbook"
+)
 
 // Offence is what a peer should not do.
 type Offence uint8
@@ -27,9 +31,9 @@ const (
 	numOffences
 )
 
-// banScore is the score at which a peer is disconnected and its host banned. It
-// is btcd's and was Core's.
-const banScore = 100
+// defaultBanThreshold is the score at which a peer is disconnected and its host
+// banned. It is btcd's and was Core's.
+const defaultBanThreshold = 100
 
 // rule says what an offence costs.
 type rule struct {
@@ -145,20 +149,24 @@ func (s *session) offend(o Offence, detail string) {
 func (s *session) offendBy(o Offence, persistent, transient uint32, detail string) {
 	before := s.score.Int()
 	score := s.score.Increase(persistent, transient)
-	full := score >= banScore
+	most := s.n.cfg.BanThreshold
+	trusted := s.n.whitelisted(s.host)
+	full := score >= most && !trusted
 	ends := rules[o].ends
 	// A flood of offences must not be a flood of events: an event comes with the
 	// first offence, with each quarter of the way to the ban, and with the end.
-	if ends || full || before == 0 || score/25 != before/25 {
+	if ends || full || before == 0 || score*4/most != before*4/most {
 		s.n.publish(s.event(Event{Kind: KindOffence, Offence: o, Text: detail}))
 	}
 	switch {
 	case full && s.mayBan():
 		s.end(&ending{why: ReasonMisbehaved, text: fmt.Sprintf("%s (score %d)", o, score)})
-		s.n.ban(s.ip, o, score)
+		s.ban(o, score)
 	case full:
+		s.discourage()
 		s.end(&ending{why: ReasonMisbehaved, text: fmt.Sprintf("%s (score %d)", o, score)})
 	case ends:
+		s.discourage()
 		s.end(&ending{why: ReasonViolation, text: o.String()})
 	}
 }
@@ -167,8 +175,19 @@ func (s *session) offendBy(o Offence, persistent, transient uint32, detail strin
 // own choice of peers is not overruled, and a local address is no host that
 // could be kept out: it may be a proxy's, with everybody behind it.
 func (s *session) mayBan() bool {
-	if s.permanent || !s.ip.IsValid() || isSelfHost(s.ip) {
-		return false
+	return !s.n.cfg.NoBanning && !s.permanent && s.isHost()
+}
+
+// discourage has the host of the session be the first to be evicted from now on. It
+// misbehaved, but not so that it would be banned.
+func (s *session) discourage() {
+	if s.isHost() && !s.n.whitelisted(s.host) {
+		s.n.discouraged.Add(s.host)
 	}
-	return routable(s.ip, s.n.cfg.AllowLoopback)
+}
+
+// isHost reports whether the address of the session stands for one host.
+func (s *session) isHost() bool {
+	ip, ok := s.host.IP()
+	return ok && !isSelfHost(ip) && addrbook.Routable(s.host, s.n.cfg.AllowLoopback)
 }

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"holdfast/addrbook"
+	"holdfast/banlist"
 	"holdfast/connmgr"
+	"holdfast/netaddr"
 	"holdfast/netmon"
 )
 
@@ -34,24 +36,41 @@ const (
 type Node struct {
 	cfg       settings
 	cm        *connmgr.ConnManager
-	book      addressBook
-	bans      *bans
+	book      *addrbook.Book
+	groups    addrbook.Groups
+	bans      *banlist.List
 	listeners []net.Listener
-	reqs      []*connmgr.ConnReq // of permanent peers
-	fixed     map[endpoint]bool  // of permanent peers: never dialed automatically
-	own       []endpoint         // where others could reach us
+	reqs      []*connmgr.ConnReq    // of permanent peers
+	fixed     map[netaddr.Addr]bool // of permanent peers: never dialed automatically
+	own       []netaddr.Addr        // where others could reach us
+	troubles  []trouble             // with files, to be told when Run is called
+
+	discouraged *banlist.Discouraged
+	turned      turnedAway
+	groupKey    groupKey
+
+	networkChanged chan struct{}  // has one when our network changed
+	fetches        sync.WaitGroup // connections to seed nodes
 
 	rngMu sync.Mutex
 	rng   *rand.Rand
 
-	mu     sync.Mutex
-	ctx    context.Context // nil until Run
-	closed bool
-	lastID uint64
-	all    map[uint64]*session // by ID
-	nonces map[uint64]*session // by the nonce that they sent: one each
-	selves map[endpoint]bool   // where this node found itself
-	ready  Counts              // Outbound, Permanent and Inbound only
+	mu      sync.Mutex
+	ctx     context.Context // nil until Run
+	closed  bool
+	lastID  uint64
+	all     map[uint64]*session   // by ID
+	nonces  map[uint64]*session   // by the nonce that they sent: one each
+	selves  map[netaddr.Addr]bool // where this node found itself
+	failing map[netaddr.Addr]int  // how often in a row; see failed
+	anchors []netaddr.Addr        // of the last run, not dialed yet
+	ready   Counts                // Outbound, Permanent and Inbound only
+}
+
+// trouble is what went wrong with a file, and the kind of event that tells it.
+type trouble struct {
+	kind Kind
+	err  error
 }
 
 // New checks cfg, and opens the listeners. Run must be called, or Close.
@@ -64,17 +83,24 @@ func New(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		cfg:    s,
-		fixed:  make(map[endpoint]bool),
-		bans:   newBans(maxBans),
-		rng:    rand.New(s.Rand),
-		all:    make(map[uint64]*session),
-		nonces: make(map[uint64]*session),
-		selves: make(map[endpoint]bool),
+		cfg:            s,
+		groups:         addrbook.Groups{ASMap: s.ASMap, Local: s.AllowLoopback},
+		fixed:          make(map[netaddr.Addr]bool),
+		rng:            rand.New(s.Rand),
+		failing:        make(map[netaddr.Addr]int),
+		networkChanged: make(chan struct{}, 1),
+		discouraged:    banlist.NewDiscouraged(banlist.DiscouragedOptions{}),
+		all:            make(map[uint64]*session),
+		nonces:         make(map[uint64]*session),
+		selves:         make(map[netaddr.Addr]bool),
 	}
-	n.book = newBook(maxBook, maxBookPerSource, rand.New(n.newSource()))
+	n.groupKey = newGroupKey(n.uint64)
 	if err := n.openListeners(); err != nil {
 		return nil, err
+	}
+	if err := n.openBook(); err != nil {
+		n.closeListeners()
+		return nil, fmt.Errorf("node: %w", err)
 	}
 	n.own = ownEndpoints(n.listeners, s.AllowLoopback)
 	if n.cm, err = connmgr.New(n.managerConfig()); err != nil {
@@ -109,6 +135,8 @@ func (n *Node) managerConfig() *connmgr.Config {
 		MaxPerGroup:     1,
 		Classes: map[connmgr.Class]connmgr.ClassRule{
 			ClassManual: {Max: MaxAddPeer},
+			ClassFeeler: {Max: 1, NoGroup: true},
+			ClassSeed:   {Max: 1, NoGroup: true},
 		},
 		MaxInboundPerHost: maxInboundPerHost,
 		InboundExempt:     n.exempt,
@@ -123,10 +151,10 @@ func (n *Node) managerConfig() *connmgr.Config {
 }
 
 // exempt frees local addresses from the limits per host: behind one of them may
-// be a proxy, and with it anybody.
+// be a proxy, and with it anybody. And those that the operator trusts.
 func (n *Node) exempt(addr net.Addr) bool {
 	ip, ok := ipOf(addr)
-	return ok && (isSelfHost(ip) || ip.IsLoopback() && !n.cfg.AllowLoopback)
+	return ok && (isSelfHost(ip) || ip.IsLoopback() && !n.cfg.AllowLoopback || contains(n.cfg.Whitelist, ip))
 }
 
 // Run joins the network, and leaves it when ctx ends. It returns when everything
@@ -134,24 +162,46 @@ func (n *Node) exempt(addr net.Addr) bool {
 // a *connmgr.LeftBehind. It returns ErrRunning if it was called before, and
 // net.ErrClosed after Close.
 func (n *Node) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	parent := ctx
+	// Who is there for longest is asked before the sessions end.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
 	defer cancel()
 	if err := n.begin(ctx); err != nil {
 		return err
 	}
 	var wg sync.WaitGroup
+	var anchors []netaddr.Addr
+	wg.Go(func() {
+		select {
+		case <-parent.Done():
+			anchors = n.longest()
+			cancel()
+		case <-ctx.Done():
+		}
+	})
 	for _, req := range n.reqs {
 		wg.Go(func() { _ = n.cm.ConnectContext(ctx, req) }) // its events tell how it went
 	}
 	if n.cfg.auto {
-		wg.Go(func() { n.seedUntil(ctx) })
+		wg.Go(func() { n.askSeeds(ctx) })
+	}
+	if n.cfg.auto && n.cfg.Feelers > 0 {
+		wg.Go(func() { n.feel(ctx) })
 	}
 	if n.cfg.WatchNetwork {
 		wg.Go(func() { n.watchNetwork(ctx) })
 	}
+	wg.Go(func() { n.keepBook(ctx) })
+	wg.Go(func() {
+		for sleep(ctx, time.Hour) {
+			n.bans.Prune()
+		}
+	})
 	err := n.cm.Run(ctx)
 	cancel()
 	wg.Wait()
+	n.fetches.Wait()
+	n.closeBook(anchors)
 	if err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
@@ -163,6 +213,11 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) watchNetwork(ctx context.Context) {
 	err := netmon.Run(ctx, netmon.Options{}, func(c netmon.Change) {
 		n.publish(Event{Kind: KindNetworkChanged, Text: c.String()})
+		n.forgive()
+		select {
+		case n.networkChanged <- struct{}{}:
+		default: // it is told already
+		}
 		n.cm.NetworkChanged()
 	})
 	if err != nil {
@@ -184,6 +239,9 @@ func (n *Node) begin(ctx context.Context) error {
 	n.ctx = ctx
 	n.mu.Unlock()
 	n.publish(Event{Kind: KindStarted, Text: n.greeting(), Counts: n.Counts()})
+	for _, t := range n.troubles {
+		n.trouble(t.kind, t.err)
+	}
 	return nil
 }
 
@@ -218,6 +276,7 @@ func (n *Node) Close() error {
 	if n.ctx == nil && !n.closed {
 		n.closed = true
 		n.closeListeners()
+		return n.bans.Close()
 	}
 	return nil
 }
@@ -286,16 +345,4 @@ func (n *Node) sessions() []*session {
 		all = append(all, s)
 	}
 	return all
-}
-
-// sessionsOf returns the live sessions with a host, except for permanent ones.
-func (n *Node) sessionsOf(host netip.Addr) []*session {
-	all := n.sessions()
-	of := all[:0]
-	for _, s := range all {
-		if s.ip == host && !s.permanent {
-			of = append(of, s)
-		}
-	}
-	return of
 }

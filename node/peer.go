@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"holdfast/connmgr"
+	"holdfast/netaddr"
 )
 
 const (
@@ -36,7 +36,7 @@ type session struct {
 	req       *connmgr.ConnReq // nil if inbound
 	conn      net.Conn
 	addr      net.Addr
-	ip        netip.Addr // invalid if the address is a name
+	host      netaddr.Host // none if the address is a name
 	inbound   bool
 	permanent bool
 	since     time.Time
@@ -44,6 +44,7 @@ type session struct {
 	score     connmgr.DynamicBanScore
 	bytesIn   atomic.Uint64
 	bytesOut  atomic.Uint64
+	useful    atomic.Int64 // when it last proved useful, in nanoseconds; see reached
 
 	pver    atomic.Uint32 // the lower protocol version of both sides
 	out     chan wire.Message
@@ -83,7 +84,9 @@ func (n *Node) newSession(conn net.Conn, req *connmgr.ConnReq) *session {
 	} else {
 		s.addr = conn.RemoteAddr()
 	}
-	s.ip, _ = ipOf(s.addr)
+	if e, ok := endpointOf(s.addr); ok {
+		s.host = e.Host
+	}
 	s.facts.Addr, s.facts.Inbound, s.facts.Since = s.addr, s.inbound, s.since
 	return s
 }
@@ -115,11 +118,20 @@ func (n *Node) leave(s *session) Counts {
 	if n.nonces[s.nonce] == s {
 		delete(n.nonces, s.nonce)
 	}
-	if s.shake.ready {
+	if s.shake.ready && !s.isShort() {
 		*n.ready.of(s)--
 	}
 	return n.counts()
 }
+
+// isFeeler reports whether the session only finds out if an address is good.
+func (s *session) isFeeler() bool { return s.req != nil && s.req.Class == ClassFeeler }
+
+// isFetch reports whether the session only asks a seed node for addresses.
+func (s *session) isFetch() bool { return s.req != nil && s.req.Class == ClassSeed }
+
+// isShort reports whether the session is not for a peer to keep.
+func (s *session) isShort() bool { return s.isFeeler() || s.isFetch() }
 
 // of returns the number that counts peers of the session's sort.
 func (c *Counts) of(s *session) *int {
@@ -148,26 +160,31 @@ func (n *Node) onConnection(req *connmgr.ConnReq, conn net.Conn) {
 
 // onAccept is connmgr's: it turns away who is banned, and runs the session.
 func (n *Node) onAccept(conn net.Conn) {
-	if ip, ok := ipOf(conn.RemoteAddr()); ok {
-		isBanned, tell := n.bans.turnAway(ip, time.Now())
-		if tell {
+	s := n.newSession(conn, nil)
+	if ban, banned := n.bans.Banned(s.host); banned && !n.whitelisted(s.host) {
+		if n.turned.due(ban.Subject, time.Now()) {
 			n.publish(Event{
 				Event: connmgr.Event{Addr: conn.RemoteAddr(), Inbound: true},
 				Kind:  KindTurnedAway, Why: ReasonBanned,
 			})
 		}
-		if isBanned {
-			_ = conn.Close() // nothing more is wanted of it
-			return
-		}
+		_ = conn.Close() // nothing more is wanted of it
+		return
 	}
-	n.newSession(conn, nil).run()
+	s.run()
 }
 
 // run is the session. It closes the connection, and returns why it ended.
 func (s *session) run() *ending {
 	s.n.enter(s)
+	if s.inbound {
+		s.n.makeRoom(s)
+	}
 	stop := context.AfterFunc(s.n.ctx, func() { s.end(&ending{why: ReasonShutdown}) })
+	if s.isFetch() {
+		late := time.AfterFunc(fetchTime, func() { s.end(&ending{why: ReasonProbed, text: "it told no addresses"}) })
+		defer late.Stop()
+	}
 	var writer sync.WaitGroup
 	writer.Go(s.write)
 	s.read()
@@ -185,13 +202,16 @@ func (s *session) farewell(left Counts) {
 	}
 	if e, ok := endpointOf(s.addr); ok && !s.inbound {
 		switch why := s.ended.why; {
-		case why == ReasonShutdown || why == ReasonDropped:
+		case why == ReasonProbed:
+			return // it was told when it became ready
 		case why == ReasonSelf:
 			s.n.foundSelf(e)
+		case s.shake.ready && (why == ReasonShutdown || why == ReasonDropped):
+			s.n.book.Connected(e)
 		case s.shake.ready:
-			s.n.book.ended(e, time.Since(s.since))
-		default:
-			s.n.book.failed(e)
+			s.n.left(e, time.Since(s.since))
+		case why != ReasonShutdown && why != ReasonDropped:
+			s.n.attempted(e)
 		}
 	}
 	e := s.event(Event{Kind: kind, Why: s.ended.why, Counts: left})

@@ -34,6 +34,8 @@ const (
 	ReasonViolation    // it did what ends a connection at once
 	ReasonDropped      // the connection manager ended it: the target was lowered
 	ReasonShutdown     // this node stops
+	ReasonProbed       // it was a feeler, and is done
+	ReasonEvicted      // it made room for another inbound peer
 
 	numReasons
 )
@@ -57,6 +59,8 @@ var reasonNames = [numReasons]string{
 	ReasonViolation:        "protocol-violation",
 	ReasonDropped:          "dropped",
 	ReasonShutdown:         "shutdown",
+	ReasonProbed:           "probed",
+	ReasonEvicted:          "evicted",
 }
 
 // String returns the reason's name, as "ping-timeout".

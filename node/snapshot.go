@@ -10,6 +10,7 @@ import (
 
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"holdfast/banlist"
 	"holdfast/connmgr"
 )
 
@@ -59,7 +60,7 @@ type Counts struct {
 	Wanted    int // how many of these there should be
 	Inbound   int // peers that came by themselves
 	Addresses int // known
-	Banned    int // hosts
+	Banned    int // hosts and ranges
 }
 
 // String is one line, as "8 of 8 outbound, 3 inbound, 27 addresses known, 2
@@ -98,10 +99,10 @@ func count(n int, one, many string) string {
 type Snapshot struct {
 	connmgr.Snapshot // of the connection manager
 
-	Network   string     // its name, as "mainnet"
-	Listening []net.Addr // where connections are accepted
-	Peers     []PeerInfo // by ID; those that shake hands included
-	Bans      []Ban      // the oldest first
+	Network   string          // its name, as "mainnet"
+	Listening []net.Addr      // where connections are accepted
+	Peers     []PeerInfo      // by ID; those that shake hands included
+	Bans      []banlist.Entry // in force, sorted
 	Counts    Counts
 }
 
@@ -111,7 +112,7 @@ func (n *Node) Snapshot() Snapshot {
 		Snapshot:  n.cm.Snapshot(),
 		Network:   n.cfg.Params.Name,
 		Listening: n.Listening(),
-		Bans:      n.bans.list(time.Now()),
+		Bans:      n.bans.List(),
 		Counts:    n.Counts(),
 	}
 	for _, x := range n.sessions() {
@@ -126,8 +127,8 @@ func (n *Node) Counts() Counts {
 	n.mu.Lock()
 	c := n.counts()
 	n.mu.Unlock()
-	c.Addresses = n.book.size()
-	c.Banned = n.bans.count(time.Now())
+	c.Addresses = n.book.Len()
+	c.Banned = n.bans.Len()
 	return c
 }
 

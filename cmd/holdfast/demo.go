@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/banlist"
 	"holdfast/connmgr"
 	"holdfast/node"
 	"holdfast/simnet"
@@ -84,7 +85,7 @@ func (f *demoFlags) run(ctx context.Context, out io.Writer) error {
 	defer box.close()
 
 	cfg := box.config(f.seed)
-	bans := make(chan node.Ban, f.peers)
+	bans := make(chan banlist.Entry, f.peers)
 	var sum summary
 	cfg.OnEvent = func(e node.Event) {
 		log.event(e)

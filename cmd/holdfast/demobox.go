@@ -13,6 +13,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"holdfast/banlist"
 	"holdfast/node"
 	"holdfast/simnet"
 )
@@ -203,9 +204,9 @@ func (b *box) honest() []*simnet.Peer {
 }
 
 // knockAfter lets banned peers try to come in by themselves, a little later.
-func (b *box) knockAfter(ctx context.Context, bans <-chan node.Ban, at net.Addr) {
+func (b *box) knockAfter(ctx context.Context, bans <-chan banlist.Entry, at net.Addr) {
 	for {
-		var ban node.Ban
+		var ban banlist.Entry
 		select {
 		case ban = <-bans:
 		case <-ctx.Done():
@@ -216,7 +217,7 @@ func (b *box) knockAfter(ctx context.Context, bans <-chan node.Ban, at net.Addr)
 		}
 		for _, p := range b.net.Peers() {
 			host, _, _ := net.SplitHostPort(p.Addr().String())
-			if host == ban.Host.String() {
+			if host == ban.Subject.String() {
 				_ = p.Connect(ctx, at) // the node's events tell how it went
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"sync"
@@ -18,6 +19,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"holdfast/addrbook"
+	"holdfast/banlist"
 	"holdfast/internal/systemd"
 	"holdfast/node"
 )
@@ -29,6 +32,11 @@ const statusEvery = 10 * time.Minute
 type runFlags struct {
 	network                  networkFlags
 	connect, addPeer, listen []string
+	seedNode, whitelist      []string
+	asMap                    string
+	banDuration              time.Duration
+	banThreshold             uint32
+	noBanning                bool
 	noListen, noDNSSeed      bool
 	maxPeers, targetOutbound int
 	services                 uint64
@@ -90,6 +98,12 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.targetOutbound, "targetoutbound", node.DefaultTargetOutbound, "find and keep this `number` of outbound peers")
 	flags.Uint64Var(&f.services, "services", 0, "claim to serve these `bits`, as 0x9; holdfast serves nothing,\nbut btcd hangs up on who does not claim 0x9")
 	flags.BoolVar(&f.noDNSSeed, "nodnsseed", false, "do not ask the seeds for addresses")
+	flags.StringArrayVar(&f.seedNode, "seednode", nil, "ask `host[:port]` for addresses, and leave it (*)")
+	flags.StringVar(&f.asMap, "asmap", "", "group addresses by autonomous system, as this `file` in\nBitcoin Core's format says")
+	flags.DurationVar(&f.banDuration, "banduration", 24*time.Hour, "ban who misbehaves for this `time`")
+	flags.Uint32Var(&f.banThreshold, "banthreshold", 100, "ban at this `score`")
+	flags.BoolVar(&f.noBanning, "nobanning", false, "disconnect who misbehaves, but do not ban")
+	flags.StringArrayVar(&f.whitelist, "whitelist", nil, "trust the hosts in `network`, as 192.0.2.0/24: they are never\nbanned, evicted, or limited by host (*)")
 	flags.StringVar(&f.dataDir, "datadir", defaultDataDir(), "keep files in `path`, each network in a directory of its\nown")
 	f.log.add(flags)
 	flags.StringVar(&f.configFile, confFlag, "", "read settings from `path` (default holdfast.conf in the data\ndirectory, if there is one)")
@@ -126,6 +140,7 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 		return err
 	}
 	defer lock.Release()
+	cfg.DataDir = dir
 	n, err := node.New(cfg)
 	if err != nil {
 		return err
@@ -176,7 +191,10 @@ func (f *runFlags) config(params *chaincfg.Params) (node.Config, error) {
 		Listen:         f.listen,
 		MaxPeers:       f.maxPeers,
 		TargetOutbound: f.targetOutbound,
-		DataDir:        f.dataDir,
+		SeedNodes:      f.seedNode,
+		BanDuration:    f.banDuration,
+		BanThreshold:   f.banThreshold,
+		NoBanning:      f.noBanning,
 		Services:       wire.ServiceFlag(f.services),
 		WatchNetwork:   true,
 	}
@@ -185,8 +203,25 @@ func (f *runFlags) config(params *chaincfg.Params) (node.Config, error) {
 		return cfg, usagef("--maxpeers %d: at least one peer must be allowed", f.maxPeers)
 	case f.targetOutbound < 0:
 		return cfg, usagef("--targetoutbound %d: it cannot be negative", f.targetOutbound)
+	case f.banDuration <= 0:
+		return cfg, usagef("--banduration %v: it must be longer than nothing; --nobanning bans nobody", f.banDuration)
+	case f.banThreshold == 0:
+		return cfg, usagef("--banthreshold 0: it must be 1 at least; --nobanning bans nobody")
 	case f.targetOutbound == 0:
 		cfg.TargetOutbound = -1 // the node's word for none
+	}
+	for _, text := range f.whitelist {
+		p, err := parseNetwork(text)
+		if err != nil {
+			return cfg, usagef("--whitelist %q: %w", text, err)
+		}
+		cfg.Whitelist = append(cfg.Whitelist, p)
+	}
+	if f.asMap != "" {
+		var err error
+		if cfg.ASMap, err = addrbook.ReadASMap(f.asMap); err != nil {
+			return cfg, usagef("--asmap: %w", err)
+		}
 	}
 	switch {
 	case f.noListen && len(f.listen) > 0:
@@ -198,6 +233,19 @@ func (f *runFlags) config(params *chaincfg.Params) (node.Config, error) {
 		cfg.Seeds = []node.Seed{}
 	}
 	return cfg, nil
+}
+
+// parseNetwork reads a network, or a single address.
+func parseNetwork(text string) (netip.Prefix, error) {
+	s, err := banlist.ParseSubject(text)
+	if err != nil {
+		return netip.Prefix{}, errors.New("it is neither an IP address nor a network like 192.0.2.0/24")
+	}
+	p, ok := s.Prefix()
+	if !ok {
+		return netip.Prefix{}, errors.New("only IP addresses and networks can be trusted")
+	}
+	return p, nil
 }
 
 // loopback returns the addresses that only this machine reaches. Where there is

@@ -1,0 +1,5 @@
+//go:build !race
+
+package eclipse
+
+const raced = false

@@ -1,0 +1,6 @@
+//go:build race
+
+package eclipse
+
+// raced says that the race detector makes everything slow.
+const raced = true

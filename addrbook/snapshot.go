@@ -1,0 +1,170 @@
+package addrbook
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// A snapshot is: the magic, the key (16), the bucket counts (4 each), the id of the
+// Groups (32), the generation of the journal that goes on from here (8), the
+// entries, a 0 for the end, and SHA-256 of all of that.
+const snapshotMagic = "holdfast book 1\n"
+
+// header is what a snapshot begins with, behind the magic.
+type header struct {
+	key          Key
+	newBuckets   uint32
+	triedBuckets uint32
+	groups       [32]byte
+	generation   uint64
+}
+
+// writeSnapshot writes the book. It locks it for one chunk after another, never for
+// long: what changes meanwhile is in the snapshot as it was before or after. What is
+// promoted meanwhile is in the journal of the generation too.
+func (b *Book) writeSnapshot(w io.Writer, generation uint64) error {
+	sum := sha256.New()
+	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<18)
+	id := b.groups.id()
+	p := append([]byte(snapshotMagic), b.key[:]...)
+	p = binary.LittleEndian.AppendUint32(p, uint32(b.newBuckets))
+	p = binary.LittleEndian.AppendUint32(p, uint32(b.triedBuckets))
+	p = append(p, id[:]...)
+	p = binary.LittleEndian.AppendUint64(p, generation)
+	for chunk, more := 0, true; more; chunk++ {
+		if _, err := out.Write(p); err != nil {
+			return err
+		}
+		p, more = b.appendChunk(p[:0], chunk)
+	}
+	if err := out.WriteByte(0); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	_, err := w.Write(sum.Sum(nil))
+	return err
+}
+
+// appendChunk appends the entries of a chunk; false if there is no such chunk.
+func (b *Book) appendChunk(p []byte, chunk int) ([]byte, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if chunk >= len(b.entries.chunks) {
+		return p, false
+	}
+	for i := range b.entries.chunks[chunk] {
+		if e := &b.entries.chunks[chunk][i]; e.addr.IsValid() {
+			p = appendEntry(p, e, b.newNext)
+		}
+	}
+	return p, true
+}
+
+// What can be wrong with a file.
+var (
+	errForeign  = errors.New("it is no address book of this program, or of a later version")
+	errChecksum = errors.New("its checksum is wrong: it was damaged, or not written to its end")
+)
+
+// checkSum reports whether the last 32 bytes of a file are the SHA-256 of the rest,
+// which it returns the length of.
+func checkSum(r io.Reader, size int64) (int64, error) {
+	if size < int64(len(snapshotMagic))+sha256.Size {
+		return 0, fmt.Errorf("%w: it is too short", errChecksum)
+	}
+	sum := sha256.New()
+	if _, err := io.CopyN(sum, r, size-sha256.Size); err != nil {
+		return 0, err
+	}
+	var want [sha256.Size]byte
+	if _, err := io.ReadFull(r, want[:]); err != nil {
+		return 0, err
+	}
+	if !bytes.Equal(want[:], sum.Sum(nil)) {
+		return 0, errChecksum
+	}
+	return size - sha256.Size, nil
+}
+
+// readHeader reads the magic and the header.
+func readHeader(f *fields) (h header, err error) {
+	if magic := f.bytes(len(snapshotMagic)); f.err == nil && string(magic) != snapshotMagic {
+		return h, errForeign
+	}
+	copy(h.key[:], f.bytes(len(h.key)))
+	h.newBuckets, h.triedBuckets = f.u32(), f.u32()
+	copy(h.groups[:], f.bytes(len(h.groups)))
+	h.generation = f.u64()
+	if f.err != nil {
+		return h, f.err
+	}
+	if h.key == (Key{}) || h.generation == 0 || h.generation > math.MaxInt64 {
+		return h, errForeign
+	}
+	return h, nil
+}
+
+// readSnapshot fills an empty book from the entries of a snapshot. It needs memory
+// for what finds a place only. Whatever it meets, the book is consistent afterwards.
+func (b *Book) readSnapshot(f *fields, h header) error {
+	restore := h.key == b.key && int(h.newBuckets) == b.newBuckets && h.groups == b.groups.id()
+	now := toUnix(b.now())
+	for {
+		r := f.record()
+		if f.err != nil {
+			return f.err
+		}
+		if !r.addr.IsValid() {
+			return nil
+		}
+		b.restore(&r, restore, now)
+	}
+}
+
+// restore puts a record where it was, or where it belongs now.
+func (b *Book) restore(r *record, same bool, now uint32) {
+	if r.addr.Port == 0 || !Routable(r.addr.Host, b.allowLocal) || b.find(r.addr) != none {
+		return
+	}
+	// Times that lie ahead, from a clock that was wrong, would hold for long.
+	r.lastTry, r.lastSuccess = min(r.lastTry, now), min(r.lastSuccess, now)
+	group := b.groups.Group(r.addr.Host)
+	id := b.create(r.addr, r.source)
+	e := b.entries.at(id)
+	e.services, e.seen, e.lastTry, e.lastSuccess, e.fails = r.services, r.seen, r.lastTry, r.lastSuccess, r.fails
+	if r.tried && r.lastSuccess != 0 {
+		if slot := b.triedSlot(r.addr, group); b.triedSlots[slot] == 0 {
+			b.putTried(id, slot, group)
+			return
+		}
+	}
+	if same {
+		for _, bucket := range r.buckets[:r.refs] {
+			if int64(bucket) >= int64(b.newBuckets) {
+				continue
+			}
+			if slot := b.position(r.addr, bucket, false); b.newSlots[slot] == 0 {
+				b.putNew(id, slot, group)
+			}
+		}
+	}
+	if e.refs == 0 {
+		slot := b.newSlot(r.addr, group, b.groups.Group(r.source))
+		if old := b.newSlots[slot] - 1; old != none && b.gives(old, true, r.addr.Host.Network(), group, now) {
+			b.clearNew(slot)
+		}
+		if b.newSlots[slot] != 0 {
+			b.discard(id)
+			return
+		}
+		b.putNew(id, slot, group)
+	}
+}

@@ -1,0 +1,63 @@
+package node
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"holdfast/connmgr"
+	"holdfast/netaddr"
+)
+
+// defaultFeelers is Core's FEELER_INTERVAL (src/net.h).
+const defaultFeelers = 2 * time.Minute
+
+// feel tries addresses of the book by short connections, one at a time, until ctx
+// ends: those whose place others want, to see whether they are there still, and
+// those that were never reached. The pauses are random, so that nobody can wait for
+// one.
+func (n *Node) feel(ctx context.Context) {
+	for sleep(ctx, n.poisson(n.cfg.Feelers)) {
+		if c := n.Counts(); c.Outbound < c.Target {
+			continue // the addresses are wanted for peers
+		}
+		if a, ok := n.nextProbe(); ok {
+			// Its events, and the book, tell how it went.
+			_ = n.cm.ConnectContext(ctx, &connmgr.ConnReq{Addr: dialable(a), Class: ClassFeeler})
+		}
+	}
+}
+
+// nextProbe returns an address for a feeler.
+func (n *Node) nextProbe() (netaddr.Addr, bool) {
+	fits := func(a netaddr.Addr) bool {
+		return !n.fixed[a] && n.wanted(a) && n.cm.Check(dialable(a), ClassFeeler) == nil
+	}
+	a, ok, err := n.book.NextTest()
+	if err != nil {
+		n.trouble(KindBookTrouble, err)
+	}
+	if ok && fits(a) {
+		return a, true
+	}
+	return n.book.ChooseNew(n.cfg.Reachable(), func(a netaddr.Addr) bool { return n.due(a) && fits(a) })
+}
+
+// poisson returns a random time with this mean, of events that do not know of each
+// other.
+func (n *Node) poisson(mean time.Duration) time.Duration {
+	u := float64(n.uint64()>>11+1) / (1 << 53) // above 0, up to 1
+	return time.Duration(-math.Log(u) * float64(mean))
+}
+
+// sleep waits, and reports whether it did to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,64 @@
+package node
+
+import "time"
+
+// makeRoom is called with each new inbound session. When it has taken the last
+// place, another one is evicted, so that there is always a place for who knocks: the
+// limit itself, which is connmgr's, is never exceeded. If nobody can be evicted the
+// house is full, and connmgr refuses who comes next.
+func (n *Node) makeRoom(s *session) {
+	var inbound []*session
+	for _, x := range n.sessions() {
+		if x.inbound {
+			inbound = append(inbound, x)
+		}
+	}
+	if len(inbound) < int(n.cfg.inbound) {
+		return
+	}
+	if n.discouraged.Has(s.host) && !n.whitelisted(s.host) {
+		n.evict(s) // who misbehaved costs nobody his place
+		return
+	}
+	candidates := make([]evictable, 0, len(inbound))
+	for _, x := range inbound {
+		if x != s {
+			candidates = append(candidates, x.evictable())
+		}
+	}
+	id, ok := evict(candidates)
+	if !ok {
+		return
+	}
+	for _, x := range inbound {
+		if x.id == id {
+			n.evict(x)
+		}
+	}
+}
+
+// evict ends a session, and tells of it.
+func (n *Node) evict(s *session) {
+	n.publish(s.event(Event{Kind: KindEvicted, Why: ReasonEvicted}))
+	s.end(&ending{why: ReasonEvicted})
+}
+
+// evictable returns what counts for eviction.
+func (s *session) evictable() evictable {
+	e := evictable{
+		ID:          s.id,
+		Exempt:      s.n.whitelisted(s.host),
+		Discouraged: s.n.discouraged.Has(s.host),
+		Group:       s.n.groupKey.of(s.n.group(s.addr)),
+		Network:     s.host.Network(),
+		Since:       s.since,
+		MinPing:     s.keep.shortest(),
+	}
+	if ip, ok := s.host.IP(); ok {
+		e.Local = ip.IsLoopback() && !s.n.cfg.AllowLoopback
+	}
+	if at := s.useful.Load(); at != 0 {
+		e.LastUseful = time.Unix(0, at)
+	}
+	return e
+}
