@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"path/filepath"
@@ -97,7 +98,7 @@ func (n *Node) longest() []netaddr.Addr {
 			peers = append(peers, p)
 		}
 	}
-	slices.SortFunc(peers, func(a, b PeerInfo) int { return a.Since.Compare(b.Since) })
+	slices.SortFunc(peers, func(a, b PeerInfo) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })
 	var anchors []netaddr.Addr
 	for _, p := range peers {
 		if a, ok := endpointOf(p.Addr); ok && len(anchors) < addrbook.MaxAnchors {

@@ -51,6 +51,12 @@ func (d *fakeDNS) count() int {
 	return len(d.asked)
 }
 
+func (d *fakeDNS) opened() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.open
+}
+
 func ips(from, n int) []netip.Addr {
 	var list []netip.Addr
 	for i := range n {
@@ -147,7 +153,7 @@ func TestDeadSeeds(t *testing.T) {
 		if text := rounds[0].String(); strings.Contains(text, "10.255.255.53") || !strings.Contains(text, "2 seeds (") || !strings.Contains(text, "): asking again in 1m") {
 			t.Errorf("told: %s", text)
 		}
-		for dns.count() == 0 || dns.open == 0 { // wait for an open question
+		for dns.opened() == 0 { // wait for an open question
 			wait(time.Second)
 		}
 		began := time.Now()

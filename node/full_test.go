@@ -1,0 +1,97 @@
+package node
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"holdfast/netaddr"
+)
+
+// inbound returns how many sessions came by themselves, and how many of them from
+// hosts that begin with 66, which are the attacker's here.
+func inbound(w *world) (all, attackers int) {
+	for _, p := range w.peers() {
+		if !p.Inbound {
+			continue
+		}
+		all++
+		if p.Addr.(*net.TCPAddr).IP.To4()[0] == 66 {
+			attackers++
+		}
+	}
+	return all, attackers
+}
+
+// TestFullHouse: who knocks at a full house gets the place of one who has the least
+// claim to it. However many come from one network, those of others stay; and the
+// limit is never exceeded.
+func TestFullHouse(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{MaxPeers: 42}) // 40 inbound, 1 outbound, 1 feeler
+		for i := range byte(20) {
+			w.dialIn(net.IPv4(20, i, 1, 1).String()).shake()
+			wait(time.Second)
+		}
+		for i := range 200 {
+			r, err := w.tryDialIn(net.IPv4(66, 6, byte(i), 1).String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.shake()
+			wait(10 * time.Millisecond)
+			if all, _ := inbound(w); all > 40 {
+				t.Fatalf("%d inbound", all)
+			}
+		}
+		all, attackers := inbound(w)
+		if all != 39 || attackers != 19 { // one place is kept for who knocks
+			t.Errorf("%d inbound, %d of them the attacker's, want 39 and 19", all, attackers)
+		}
+		if n := len(w.of(KindEvicted)); n != 181 {
+			t.Errorf("%d evicted, want 181", n)
+		}
+		// Who misbehaved costs nobody his place.
+		h, err := netaddr.Parse("30.1.1.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.node.discouraged.Add(h)
+		r := w.dialIn("30.1.1.1")
+		if m := r.next(); m != nil {
+			t.Errorf("got %s", m.Command())
+		}
+	})
+}
+
+// TestThousandConnectsASecond is btcd's issue 577: under a storm of connections the
+// limit holds, and nobody is dialed more often for it.
+func TestThousandConnectsASecond(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{MaxPeers: 60, Listen: []string{listenAt}, Seeds: fabricSeeds(12)}, honest(12)...)
+		wait(time.Minute)
+		before := w.fabric.Stats().Dials
+		most := 0
+		for i := range 5000 {
+			if r, err := w.tryDialIn(net.IPv4(66, byte(i>>8), byte(i), 1).String()); err == nil {
+				go func() {
+					for r.next() != nil { // it says nothing, and reads
+					}
+				}()
+			}
+			wait(time.Millisecond)
+			s := w.node.Snapshot()
+			if len(s.Peers) > 60 {
+				t.Fatalf("%d peers after %d connections", len(s.Peers), i+1)
+			}
+			most = max(most, len(s.Peers))
+		}
+		c := w.node.Counts()
+		if c.Outbound != 8 || most < 55 {
+			t.Errorf("%v, at most %d peers", c, most)
+		}
+		if dials := w.fabric.Stats().Dials - before - 5000; dials > 10 {
+			t.Errorf("%d dials of ours in 5 s", dials)
+		}
+	})
+}

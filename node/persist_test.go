@@ -1,0 +1,148 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"holdfast/banlist"
+	"holdfast/connmgr"
+	"holdfast/netaddr"
+)
+
+// TestRemembers: what a node knows, whom it has banned, and whom it had for longest
+// outlive it.
+func TestRemembers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		dir := t.TempDir()
+		w := newWorld(t, Config{Seeds: fabricSeeds(20), DataDir: dir}, honest(20)...)
+		wait(10 * time.Minute)
+		ban(t, w.node, "11.19.0.1")
+		before := w.node.Counts()
+		if before.Outbound != 8 || before.Banned != 1 {
+			t.Fatalf("%v", before)
+		}
+		longest := w.node.longest()
+		w.stop()
+
+		// The next one has no seeds. It begins with the anchors.
+		w.mu.Lock()
+		w.events = nil
+		w.mu.Unlock()
+		w.start(Config{Seeds: []Seed{}, DataDir: dir})
+		wait(time.Minute)
+		after := w.node.Counts()
+		if after.Outbound != 8 || after.Addresses != before.Addresses || after.Banned != 1 {
+			t.Errorf("%v, before %v", after, before)
+		}
+		var dialed []netaddr.Addr
+		for _, e := range w.of(KindConnection) {
+			if a, ok := endpointOf(e.Addr); ok && e.Type == connmgr.EventDialing {
+				dialed = append(dialed, a)
+			}
+		}
+		for _, a := range longest { // the first eight are asked for at once
+			if !slices.Contains(dialed[:8], a) {
+				t.Errorf("first dialed %v, without the anchor %v", dialed[:8], a)
+			}
+		}
+		if n := len(w.of(KindBookTrouble)) + len(w.of(KindBansTrouble)); n != 0 {
+			t.Errorf("%d troubles", n)
+		}
+		if _, err := os.Stat(filepath.Join(dir, anchorsFile)); err == nil {
+			t.Error("the anchors were not used up")
+		}
+		w.stop()
+	})
+}
+
+// TestDamagedFiles are set aside with a warning, and the node runs.
+func TestDamagedFiles(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		dir := t.TempDir()
+		for _, name := range []string{"addrbook.dat", bansFile, anchorsFile} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("no such file of ours\nat all\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w := newWorld(t, Config{Seeds: fabricSeeds(3), DataDir: dir}, honest(3)...)
+		wait(time.Minute)
+		if c := w.node.Counts(); c.Outbound != 3 {
+			t.Errorf("%v", c)
+		}
+		if book, bans := len(w.of(KindBookTrouble)), len(w.of(KindBansTrouble)); book != 2 || bans != 1 {
+			t.Errorf("%d warnings of the book and %d of the bans, want 2 and 1:\n%s", book, bans, w.lines())
+		}
+		w.stop()
+		kept, err := filepath.Glob(filepath.Join(dir, "*.bad-*"))
+		if err != nil || len(kept) != 3 {
+			t.Errorf("set aside: %v, %v", kept, err)
+		}
+	})
+}
+
+// TestUnusableDirectory is an error of New.
+func TestUnusableDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Params: &chaincfg.RegressionNetParams, Seeds: []Seed{}, DataDir: file}
+	if n, err := New(cfg); err == nil {
+		_ = n.Close()
+		t.Error("a file is a directory")
+	}
+}
+
+// TestWhitelist: whom the operator trusts is not banned, whatever it does.
+func TestWhitelist(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		subject, err := banlist.ParseSubject("8.8.0.0/16")
+		if err != nil {
+			t.Fatal(err)
+		}
+		prefix, _ := subject.Prefix()
+		w := scripted(t, Config{})
+		w.stop()
+		cfg := Config{Listen: []string{listenAt}, Seeds: []Seed{}, TargetOutbound: 1}
+		cfg.Whitelist = append(cfg.Whitelist, prefix)
+		w.start(cfg)
+		ban(t, w.node, "8.8.8.8") // by somebody else's word, before
+		r := w.dialIn("8.8.8.8")
+		r.shake()
+		for range 20 {
+			r.send(wire.NewMsgVerAck())
+		}
+		wait(time.Second)
+		if got := w.peers(); len(got) != 1 || got[0].BanScore < 150 {
+			t.Errorf("%+v", got)
+		}
+		h, _ := netaddr.Parse("8.8.9.9")
+		if w.node.discouraged.Has(h) {
+			t.Error("discouraged")
+		}
+	})
+}
+
+// TestNoBanning: who misbehaves goes all the same, at the score that is asked for.
+func TestNoBanning(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{NoBanning: true, BanThreshold: 30})
+		r := w.dialIn("8.8.8.8")
+		r.shake()
+		r.send(wire.NewMsgVerAck(), wire.NewMsgVerAck(), wire.NewMsgVerAck())
+		if e := w.endOf(r); e.Why != ReasonMisbehaved {
+			t.Errorf("ended by %v", e.Why)
+		}
+		h, _ := netaddr.Parse("8.8.8.8")
+		if w.node.Counts().Banned != 0 || !w.node.discouraged.Has(h) {
+			t.Error("banned, or not discouraged")
+		}
+		w.dialIn("8.8.8.8").shake() // it may come again
+	})
+}
