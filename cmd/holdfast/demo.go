@@ -67,6 +67,8 @@ func (f *demoFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer log.close() //nolint:errcheck // there is no file
+	log.begin()
 	if f.seed == 0 {
 		f.seed = uint64(rand.Uint32())
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"log/slog"
 	"os"
-	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -28,18 +27,22 @@ func (l *live) reload() {
 		l.log.logf(node.SubsystemNode, slog.LevelError, "The settings stay as they are: %v", err)
 		return
 	}
+	if err := f.check(); err != nil {
+		l.log.logf(node.SubsystemNode, slog.LevelError, "The settings stay as they are: %v", err)
+		return
+	}
 	changed := l.settings.changed(now)
-	if slices.Contains(changed, "debuglevel") {
-		if err := l.log.setLevels(f.log.levels); err != nil {
-			l.log.logf(node.SubsystemNode, slog.LevelError, "debuglevel stays as it is: %v", err)
-			return
-		}
-		l.log.infof("debuglevel is %s now (%s)", f.log.levels, now.from("debuglevel"))
+	l.settings = now
+	if len(changed) == 0 {
+		l.log.infof("Read the settings again: none has changed")
 	}
 	for _, name := range changed {
-		if name != "debuglevel" {
-			l.log.logf(node.SubsystemNode, slog.LevelWarn, "%s is another now (%s): it takes effect with the next start", name, now.from(name))
+		if name == "debuglevel" {
+			// Told before it holds: it may be off then.
+			l.log.infof("debuglevel is %s from now on (%s)", f.log.levels, now.from(name))
+			_ = l.log.setLevels(f.log.levels) // it was checked
+		} else {
+			l.log.logf(node.SubsystemNode, slog.LevelWarn, "%s has changed (%s): this takes effect at the next start", name, now.from(name))
 		}
 	}
-	l.settings = now
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,32 +19,52 @@ import (
 // before the call that logs it returns. What the node does is logged by rendering
 // its events: see event. It is safe for concurrent use.
 type logs struct {
-	json bool
-	out  *sink
-	file *sink            // nil: none
-	path string           // of the file
-	roll *rotator.Rotator // what file writes to
-	told atomic.Uint64    // lines that are missing in the file, as the log says
+	json   bool
+	stdout *patient
+	out    *sink
+	file   *sink            // nil: none
+	path   string           // of the file
+	roll   *rotator.Rotator // what file writes to
+
+	// What goes wrong with a sink is met in the middle of a line, under the lock of
+	// that sink. It is told by a goroutine of its own, a little later.
+	troubles chan trouble
+	closing  chan struct{}
+	told     sync.WaitGroup
+	ended    sync.Once
 }
 
 // sink is one place that lines go to.
 type sink struct {
+	name     string
 	backend  *btclog.Backend
 	handlers map[string]*btclog.Handler // by subsystem
+	missing  atomic.Uint64              // lines that it has not, as was told
 }
 
-// newLogs returns a log that writes to out only.
+// trouble is what went wrong with a sink, and where that can be told.
+type trouble struct {
+	text         string
+	file, stdout bool
+}
+
+// newLogs returns a log that writes to out only. It is used after begin.
 func newLogs(out io.Writer, f *logFlags) (*logs, error) {
-	l := &logs{json: f.format == "json"}
-	l.out = l.newSink(out, btclog.WithColor(), btclog.WithErrorHandler(l.outFailed))
+	l := &logs{json: f.format == "json", troubles: make(chan trouble, 16), closing: make(chan struct{})}
+	l.stdout = newPatient(out, stdoutPatience)
+	l.out = l.newSink("standard output", l.stdout, btclog.WithColor(), btclog.WithErrorHandler(l.outFailed))
 	if err := l.setLevels(f.levels); err != nil {
+		l.stdout.close()
 		return nil, usagef("--debuglevel %q: %w", f.levels, err)
 	}
 	return l, nil
 }
 
+// begin is called when the sinks are complete.
+func (l *logs) begin() { l.told.Go(l.tell) }
+
 // addFile has the lines from now on written to the file of a network too, unless
-// the flags say otherwise. It is called before the log is used by others.
+// the flags say otherwise. It is called before begin.
 func (l *logs) addFile(f *logFlags, dataDir, network string) error {
 	if f.noFile {
 		return nil
@@ -57,15 +78,16 @@ func (l *logs) addFile(f *logFlags, dataDir, network string) error {
 	if l.roll, err = rotator.Open(l.path, opts); err != nil {
 		return fmt.Errorf("cannot log to a file: %w; choose another place with --logdir, or none with --nofilelogging", err)
 	}
-	l.file = l.newSink(l.roll)
+	l.file = l.newSink("the log file", l.roll)
 	return l.setLevels(f.levels)
 }
 
-func (l *logs) newSink(w io.Writer, opts ...btclog.BackendOption) *sink {
+func (l *logs) newSink(name string, w io.Writer, opts ...btclog.BackendOption) *sink {
+	opts = append(opts, btclog.WithFlags(0)) // LOGFLAGS asks for places in code; events have none
 	if l.json {
 		opts = append(opts, btclog.WithJSON())
 	}
-	s := &sink{backend: btclog.NewBackend(w, opts...), handlers: make(map[string]*btclog.Handler)}
+	s := &sink{name: name, backend: btclog.NewBackend(w, opts...), handlers: make(map[string]*btclog.Handler)}
 	for _, name := range subsystems() {
 		s.handlers[name] = s.backend.Handler(name)
 	}
@@ -80,12 +102,23 @@ func (l *logs) where() string {
 	return "log file " + l.path
 }
 
-// close ends the file, when what is being compressed is.
-func (l *logs) close() error {
-	if l.file == nil {
-		return nil
-	}
-	return l.roll.Close()
+// close ends the log, when what is being compressed is. What is logged then is lost.
+// Only the first call does something.
+func (l *logs) close() (err error) {
+	l.ended.Do(func() {
+		close(l.closing)
+		l.told.Wait()
+		if l.file != nil {
+			err = l.roll.Close()
+		}
+		for len(l.troubles) > 0 { // of the end itself
+			t := <-l.troubles
+			t.file = false
+			l.tellOne(t)
+		}
+		l.stdout.close()
+	})
+	return err
 }
 
 // reopen opens the file by its name again, for an external tool that has renamed
@@ -102,13 +135,20 @@ func (l *logs) setLevels(spec string) error {
 	if err != nil {
 		return err
 	}
-	for name, level := range levels {
-		l.out.handlers[name].SetLevel(level)
-		if l.file != nil {
-			l.file.handlers[name].SetLevel(level)
+	for _, s := range l.sinks() {
+		for name, level := range levels {
+			s.handlers[name].SetLevel(level)
 		}
 	}
 	return nil
+}
+
+// sinks returns the places that lines go to: the file first, which nobody holds up.
+func (l *logs) sinks() []*sink {
+	if l.file == nil {
+		return []*sink{l.out}
+	}
+	return []*sink{l.file, l.out}
 }
 
 // event logs an event: its line, and for machines its attributes.
@@ -139,48 +179,79 @@ func line(level slog.Level, format string, args ...any) slog.Record {
 	return slog.NewRecord(time.Now(), level, fmt.Sprintf(format, args...), 0)
 }
 
-// enabled reports whether a line is to be written. Both sinks have the same levels.
+// enabled reports whether a line is to be written. All sinks have the same levels.
 func (l *logs) enabled(subsystem string, level slog.Level) bool {
 	return l.out.handlers[subsystem].Enabled(context.Background(), level)
 }
 
-// write writes a line: to the file first, for nobody can hold that up with Ctrl-S.
 func (l *logs) write(subsystem string, r slog.Record) {
-	inFile := l.file != nil && l.file.write(subsystem, r)
-	l.out.write(subsystem, r)
-	if !inFile {
-		return
-	}
-	// The file takes lines again: whoever reads it shall know what it has not.
-	told, failed := l.told.Load(), l.file.backend.Errors()
-	if failed > told && l.told.CompareAndSwap(told, failed) {
-		l.logf(subsystemLogs, slog.LevelWarn, "The file has not the %d lines before the last one; they went to standard output only", failed-told)
+	for _, s := range l.sinks() {
+		if !s.write(subsystem, r) {
+			continue // it has told why
+		}
+		// It takes lines again: whoever reads it shall know what it has not.
+		told, failed := s.missing.Load(), s.backend.Errors()
+		if failed > told && s.missing.CompareAndSwap(told, failed) {
+			l.logf(subsystemLogs, slog.LevelWarn, "%d lines before this could not be written to %s", failed-told, s.name)
+		}
 	}
 }
 
-// write writes a line, and reports whether it could. The owner is told of errors by
-// other ways.
+// write writes a line, and reports whether it could.
 func (s *sink) write(subsystem string, r slog.Record) bool {
 	return s.handlers[subsystem].Handle(context.Background(), r) == nil
 }
 
-// fileFailed is told what goes wrong with the file, at most once a second for each
-// operation. That lines cannot be written there is told on standard output.
+// fileFailed is the rotator's OnError: it is told what goes wrong with the file, at
+// most once a second for each operation. That a line is not in the file is told on
+// standard output.
 func (l *logs) fileFailed(err error) {
 	var failed *rotator.Error
-	if errors.As(err, &failed) && failed.Op == rotator.OpWrite {
-		if l.enabled(subsystemLogs, slog.LevelError) {
-			l.out.write(subsystemLogs, line(slog.LevelError, "%v", err))
-		}
-		return
-	}
-	l.logf(subsystemLogs, slog.LevelError, "%v", err)
+	isWrite := errors.As(err, &failed) && failed.Op == rotator.OpWrite
+	l.trouble(trouble{text: err.Error(), file: !isWrite, stdout: true})
 }
 
 // outFailed is told that a line could not be written to standard output. The file
-// hears of the first.
+// hears of the first of several.
 func (l *logs) outFailed(err error, failed uint64) {
-	if failed == 1 && l.file != nil && l.enabled(subsystemLogs, slog.LevelError) {
-		l.file.write(subsystemLogs, line(slog.LevelError, "Standard output takes no lines: %v; they are in this file only", err))
+	if failed == l.out.missing.Load()+1 {
+		l.trouble(trouble{text: fmt.Sprintf("Standard output takes no lines: %v; they are in this file", err), file: true})
+	}
+}
+
+// trouble has something told. It never waits: when much is to be told already, this
+// is not.
+func (l *logs) trouble(t trouble) {
+	select {
+	case l.troubles <- t:
+	default:
+	}
+}
+
+// tell tells what went wrong, until close.
+func (l *logs) tell() {
+	for {
+		select {
+		case t := <-l.troubles:
+			l.tellOne(t)
+		case <-l.closing:
+			for len(l.troubles) > 0 {
+				l.tellOne(<-l.troubles)
+			}
+			return
+		}
+	}
+}
+
+func (l *logs) tellOne(t trouble) {
+	if !l.enabled(subsystemLogs, slog.LevelError) {
+		return
+	}
+	r := line(slog.LevelError, "%s", t.text)
+	if t.file && l.file != nil {
+		l.file.write(subsystemLogs, r)
+	}
+	if t.stdout {
+		l.out.write(subsystemLogs, r)
 	}
 }

@@ -46,8 +46,11 @@ func (f *logFlags) addLevels(flags *pflag.FlagSet, byDefault string) {
 	flags.StringVar(&f.levels, "debuglevel", byDefault, "log from these `levels` on: trace, debug, info, warn, error,\ncritical or off; for a subsystem too, as info,PEER=debug")
 }
 
-// check refuses what cannot be; setLevels does so for the levels.
+// check refuses what cannot be.
 func (f *logFlags) check() error {
+	if _, err := parseLevels(f.levels); err != nil {
+		return usagef("--debuglevel %q: %w", f.levels, err)
+	}
 	if f.format != "text" && f.format != "json" {
 		return usagef("--logformat %q: it must be text or json", f.format)
 	}

@@ -123,6 +123,7 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, log.close()) }()
 	cfg, err := f.config(params)
 	if err != nil {
 		return err
@@ -149,7 +150,7 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 	if err := log.addFile(&f.log, f.dataDir, network); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, log.close()) }()
+	log.begin()
 	if log.file != nil {
 		// Whoever reads standard output may go; the node and its file stay.
 		signal.Ignore(syscall.SIGPIPE)
@@ -180,6 +181,22 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 	}
 	log.infof("Stopped after %v", time.Since(began).Round(time.Second))
 	return nil
+}
+
+// check refuses flags that cannot be.
+func (f *runFlags) check() error {
+	params, _, err := f.network.chosen()
+	if err != nil {
+		return err
+	}
+	cfg, err := f.config(params)
+	if err != nil {
+		return err
+	}
+	if err := cfg.Check(); err != nil {
+		return flagError(err)
+	}
+	return f.log.check()
 }
 
 // config makes the node's configuration of the flags.

@@ -5,7 +5,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+// sameSignal is how long after a signal another one counts as the same: some tools
+// send it to the process and to its group.
+const sameSignal = 200 * time.Millisecond
 
 // untilSignal returns a context that ends with the first SIGINT or SIGTERM. The
 // second one ends the process at once. stop ends the watching.
@@ -15,13 +20,17 @@ func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() {
-		for n := 0; ; n++ {
+		var first time.Time
+		for {
 			select {
 			case <-signals:
-				if n > 0 {
+				switch {
+				case first.IsZero():
+					first = time.Now()
+					cancel()
+				case time.Since(first) > sameSignal:
 					os.Exit(exitError)
 				}
-				cancel()
 			case <-done:
 				return
 			}
