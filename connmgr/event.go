@@ -1,6 +1,7 @@
 package connmgr
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -102,70 +103,53 @@ func (e Event) Level() slog.Level {
 // wording that logs and tools show.
 func (e Event) String() string {
 	var b strings.Builder
-	b.WriteString(e.headline())
+	b.WriteString(e.sentence())
 	if e.Class != "" && e.Class != ClassOutbound {
 		fmt.Fprintf(&b, " [%s]", e.Class)
 	}
 	if e.ID != 0 && e.Type != EventUnknownID {
 		fmt.Fprintf(&b, " (reqid %d)", e.ID)
 	}
-	switch {
-	case e.Type == EventOwner && e.Detail != nil:
-		fmt.Fprintf(&b, ": %v", e.Detail)
-	case e.Err != nil:
-		fmt.Fprintf(&b, ": %s: %v", e.Reason.Error(), e.Err)
-	case e.Reason != ReasonNone && !e.saysReason():
-		fmt.Fprintf(&b, ": %s", e.Reason.Error())
-	}
 	return b.String()
 }
 
-// saysReason reports whether the headline says all that the reason would.
-func (e Event) saysReason() bool {
-	switch e.Type {
-	case EventLimitReached, EventLost, EventUnknownID, EventStopped:
-		return true
-	}
-	return false
-}
-
-func (e Event) headline() string {
-	who := "connection"
-	if e.Addr != nil {
-		who = e.Addr.String()
-	}
+func (e Event) sentence() string {
 	switch e.Type {
 	case EventDialing:
-		return "Dialing " + who
+		return "Dialing " + e.who()
 	case EventConnected:
-		return "Connected to " + who
+		return "Connected to " + e.who()
 	case EventGood:
-		return "Good: " + who
+		return "Good: " + e.who()
 	case EventFailed:
-		return "Failed to connect to " + who
-	case EventClosed:
-		return "Closed " + who
-	case EventRefused:
-		return "Refused " + who
-	case EventRetryAt:
-		if e.At.IsZero() {
-			return "Will retry " + who
+		if e.Addr == nil {
+			return "No address to dial now: " + e.cause()
 		}
-		return fmt.Sprintf("Will retry %s in %v", who, e.At.Sub(e.Time).Round(time.Millisecond))
+		return fmt.Sprintf("Cannot connect to %s: %s", e.who(), e.cause())
+	case EventClosed:
+		text := fmt.Sprintf("Closed %s: %s", e.who(), e.Reason.Error())
+		if e.Err != nil {
+			text += ": " + e.cause()
+		}
+		return text
+	case EventRefused:
+		return fmt.Sprintf("Refused %s: %s", e.who(), e.cause())
+	case EventRetryAt:
+		return e.retry()
 	case EventLimitReached:
-		return "Limit reached: " + e.Reason.Error()
+		return "Limit reached: " + e.cause()
 	case EventAccepted:
-		return "Accepted " + who
+		return "Accepted " + e.who()
 	case EventListening:
-		return "Listening on " + who
+		return "Listening on " + e.who()
 	case EventAcceptFailed:
-		return fmt.Sprintf("Cannot accept on %s (%d times), pausing", who, e.Count)
+		return fmt.Sprintf("Cannot accept on %s (%d times), pausing: %s", e.who(), e.Count, e.cause())
 	case EventNetworkDown:
-		return fmt.Sprintf("Network %s is down, probing slowly", e.Network)
+		return fmt.Sprintf("Network %s is down, probing slowly: %s", e.Network, e.cause())
 	case EventNetworkUp:
 		return fmt.Sprintf("Network %s is back", e.Network)
 	case EventOwner:
-		return who
+		return fmt.Sprintf("%s: %v", e.who(), e.Detail)
 	case EventUnknownID:
 		return fmt.Sprintf("Unknown connid=%d (%d times)", e.ID, e.Count)
 	case EventLost:
@@ -174,4 +158,40 @@ func (e Event) headline() string {
 		return "Connection manager stopped"
 	}
 	return e.Type.String()
+}
+
+// retry words an EventRetryAt.
+func (e Event) retry() string {
+	if e.At.IsZero() {
+		return fmt.Sprintf("Waiting to connect to %s: %s", e.who(), e.cause())
+	}
+	wait := e.At.Sub(e.Time).Round(100 * time.Millisecond)
+	if e.Reason == ReasonDisconnected {
+		return fmt.Sprintf("Connecting to %s again in %v", e.who(), wait) // Closed has said why
+	}
+	return fmt.Sprintf("Cannot connect to %s (%s): next try in %v", e.who(), e.cause(), wait)
+}
+
+func (e Event) who() string {
+	if e.Addr == nil {
+		return "connection"
+	}
+	return e.Addr.String()
+}
+
+// cause is why, short where the reason says it all, and without the address, which
+// the line has already.
+func (e Event) cause() string {
+	switch e.Reason {
+	case ReasonRefused, ReasonTimedOut, ReasonReset, ReasonUnresolved:
+		return e.Reason.Error()
+	}
+	var op *net.OpError
+	switch {
+	case e.Err == nil:
+		return e.Reason.Error()
+	case errors.As(e.Err, &op) && op.Err != nil:
+		return op.Err.Error()
+	}
+	return e.Err.Error()
 }

@@ -462,15 +462,15 @@ func TestEventsOfOneRequest(t *testing.T) {
 		}
 		want := []string{
 			"Dialing 8.0.0.1:8333 [manual] (reqid 1)",
-			"Failed to connect to 8.0.0.1:8333 [manual] (reqid 1): failed: refused, says the test",
-			"Will retry 8.0.0.1:8333 in 5s [manual] (reqid 1): failed: refused, says the test",
+			"Cannot connect to 8.0.0.1:8333: refused, says the test [manual] (reqid 1)",
+			"Cannot connect to 8.0.0.1:8333 (refused, says the test): next try in 5s [manual] (reqid 1)",
 			"Dialing 8.0.0.1:8333 [manual] (reqid 1)",
 			"Connected to 8.0.0.1:8333 [manual] (reqid 1)",
 			"Good: 8.0.0.1:8333 [manual] (reqid 1)",
-			"8.0.0.1:8333 (reqid 1): speaks version 70016",
-			"Closed 8.0.0.1:8333 [manual] (reqid 1): disconnected: ping time-out",
-			"Will retry 8.0.0.1:8333 in 5s [manual] (reqid 1): disconnected: ping time-out",
-			"Closed 8.0.0.1:8333 [manual] (reqid 1): removed: the operator said so",
+			"8.0.0.1:8333: speaks version 70016 (reqid 1)",
+			"Closed 8.0.0.1:8333: disconnected: ping time-out [manual] (reqid 1)",
+			"Connecting to 8.0.0.1:8333 again in 5s [manual] (reqid 1)",
+			"Closed 8.0.0.1:8333: removed: the operator said so [manual] (reqid 1)",
 			"Connection manager stopped",
 		}
 		if !slices.Equal(lines, want) {

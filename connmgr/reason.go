@@ -102,8 +102,20 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason-%d", uint8(r))
 }
 
+// reasonWords are the reasons whose names are not words enough.
+var reasonWords = map[Reason]string{
+	ReasonInboundFull: "there are as many inbound connections as may be",
+	ReasonHostFull:    "its host has as many connections as one host may",
+	ReasonPrefixFull:  "its network has as many connections as one may",
+}
+
 // Error returns the reason in words, as "timed out".
-func (r Reason) Error() string { return strings.ReplaceAll(r.String(), "-", " ") }
+func (r Reason) Error() string {
+	if words := reasonWords[r]; words != "" {
+		return words
+	}
+	return strings.ReplaceAll(r.String(), "-", " ")
+}
 
 // Is makes errors.Is(ReasonStopped, net.ErrClosed) true.
 func (r Reason) Is(target error) bool {

@@ -29,6 +29,10 @@ const (
 	// maxFailing bounds the memory of that.
 	maxFailing = 1000
 
+	// longAlone is how long there must have been no peers for the next one to show
+	// that our network is back.
+	longAlone = 30 * time.Second
+
 	// enoughPeers is how many peers show that our own network works: only then is a
 	// failure to connect the address's own (Core, ThreadOpenConnections in net.cpp).
 	enoughPeers = 2

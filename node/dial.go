@@ -18,7 +18,7 @@ const maxNameAddrs = 4
 // maxSelves bounds the memory of where this node found itself.
 const maxSelves = 64
 
-var errNoAddress = errors.New("node: no address is known that could be dialed now")
+var errNoAddress = errors.New("all that are known are in use, banned, or were tried lately")
 
 // newAddress is connmgr's GetNewAddress.
 func (n *Node) newAddress() (net.Addr, error) {

@@ -1,10 +1,8 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"time"
 
@@ -83,7 +81,7 @@ func (e Event) Level() slog.Level {
 	named := e.Class == ClassManual || e.Class == ClassConnect
 	switch e.Kind {
 	case KindConnection:
-		if named && e.Type == connmgr.EventRetryAt && e.Reason != connmgr.ReasonNetworkDown {
+		if named && e.Type == connmgr.EventRetryAt && e.Reason != connmgr.ReasonNetworkDown && e.worthALine() {
 			return slog.LevelInfo
 		}
 		if e.Type == connmgr.EventFailed && e.Addr == nil {
@@ -113,11 +111,19 @@ func (e Event) Level() slog.Level {
 	return slog.LevelDebug
 }
 
+// worthALine reports whether a retry of a peer that the operator asked for is one to
+// tell: the first, and those that take long. In between a peer that is away would be
+// told of several times a minute.
+func (e Event) worthALine() bool {
+	wait := e.At.Sub(e.Time)
+	return e.At.IsZero() || e.Count <= 1 && wait >= time.Second || wait >= time.Minute
+}
+
 // String is the event as one line of text, without its time and level.
 func (e Event) String() string {
 	switch e.Kind {
 	case KindConnection:
-		return e.connection()
+		return e.Event.String()
 	case KindStarted:
 		return e.Text
 	case KindReady:
@@ -160,33 +166,6 @@ func (e Event) String() string {
 	return e.Kind.String()
 }
 
-// connection words the events of connmgr that an operator sees at the usual log
-// level; connmgr words the others.
-func (e Event) connection() string {
-	if e.Type == connmgr.EventFailed {
-		if e.Addr == nil {
-			return "No address to dial now: all that are known are in use, banned, or were tried lately"
-		}
-		return fmt.Sprintf("Cannot connect to %s: %s", e.who(), e.failure())
-	}
-	if text, ok := refusals[e.Reason]; ok && e.Type == connmgr.EventRefused && e.Inbound {
-		return fmt.Sprintf("Refused %s: %s", e.who(), text)
-	} else if ok && e.Type == connmgr.EventLimitReached {
-		return "Refusing some inbound connections: " + limits[e.Reason]
-	}
-	if e.Type != connmgr.EventRetryAt {
-		return e.Event.String()
-	}
-	if e.At.IsZero() {
-		return fmt.Sprintf("Waiting to connect to %s: %s", e.who(), e.Reason.Error())
-	}
-	wait := e.At.Sub(e.Time).Round(100 * time.Millisecond)
-	if e.Reason == connmgr.ReasonDisconnected {
-		return fmt.Sprintf("Connecting to %s again in %v", e.who(), wait)
-	}
-	return fmt.Sprintf("Cannot connect to %s (%s): next try in %v", e.who(), e.failure(), wait)
-}
-
 // banSpan is how long a ban lasts, in words.
 func banSpan(b *banlist.Entry) string {
 	if b.Until.IsZero() {
@@ -209,37 +188,6 @@ func span(d time.Duration) string {
 		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
-}
-
-// refusals say why an inbound connection was closed at once.
-var refusals = map[connmgr.Reason]string{
-	connmgr.ReasonInboundFull: "there are as many inbound connections as may be",
-	connmgr.ReasonHostFull:    "its host has as many connections as one host may",
-	connmgr.ReasonPrefixFull:  "its network has as many connections as one may",
-}
-
-// limits say which limit on inbound connections is at work.
-var limits = map[connmgr.Reason]string{
-	connmgr.ReasonInboundFull: "there are as many as may be",
-	connmgr.ReasonHostFull:    "a host has as many as one may",
-	connmgr.ReasonPrefixFull:  "a network has as many as one may",
-}
-
-// failure is why a dial failed, short where the reason says it all, and without
-// the address, which the line has already.
-func (e Event) failure() string {
-	switch e.Reason {
-	case connmgr.ReasonRefused, connmgr.ReasonTimedOut, connmgr.ReasonReset, connmgr.ReasonUnresolved:
-		return e.Reason.Error()
-	}
-	var op *net.OpError
-	switch {
-	case e.Err == nil:
-		return e.Reason.Error()
-	case errors.As(e.Err, &op) && op.Err != nil:
-		return op.Err.Error()
-	}
-	return e.Err.Error()
 }
 
 func (e Event) who() string {

@@ -62,23 +62,23 @@ func TestEventLines(t *testing.T) {
 		{Event{Event: connmgr.Event{Time: now, At: now.Add(4700 * time.Millisecond), Err: errors.New("no such host")}, Kind: KindNoSeed, Told: 1}, "SEED", slog.LevelWarn, "No addresses from any of 1 seed (no such host): asking again in 5s"},
 		{Event{Event: with(func(e *connmgr.Event) {
 			e.Type, e.Class, e.Reason = connmgr.EventRetryAt, ClassManual, connmgr.ReasonNetworkDown
-		})}, "CMGR", slog.LevelDebug, "Waiting to connect to 127.12.0.1:18555: network down"},
+		})}, "CMGR", slog.LevelDebug, "Waiting to connect to 127.12.0.1:18555: network down [manual]"},
 		{Event{Event: with(func(e *connmgr.Event) {
 			e.Type, e.Class, e.Reason = connmgr.EventFailed, ClassManual, connmgr.ReasonNoNetwork
 			e.Err = &net.OpError{Op: "dial", Net: "tcp", Addr: addr, Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
-		})}, "CMGR", slog.LevelDebug, "Cannot connect to 127.12.0.1:18555: connect: network is unreachable"},
+		})}, "CMGR", slog.LevelDebug, "Cannot connect to 127.12.0.1:18555: connect: network is unreachable [manual]"},
 		{Event{Event: with(func(e *connmgr.Event) {
 			e.Type, e.Class, e.Reason, e.At = connmgr.EventRetryAt, ClassConnect, connmgr.ReasonRefused, now.Add(4321*time.Millisecond)
-		})}, "CMGR", slog.LevelInfo, "Cannot connect to 127.12.0.1:18555 (refused): next try in 4.3s"},
+		})}, "CMGR", slog.LevelInfo, "Cannot connect to 127.12.0.1:18555 (refused): next try in 4.3s [connect]"},
 		{Event{Event: with(func(e *connmgr.Event) {
 			e.Type, e.Class, e.Reason, e.At = connmgr.EventRetryAt, ClassManual, connmgr.ReasonDisconnected, now.Add(5*time.Second)
-		})}, "CMGR", slog.LevelInfo, "Connecting to 127.12.0.1:18555 again in 5s"},
+		})}, "CMGR", slog.LevelInfo, "Connecting to 127.12.0.1:18555 again in 5s [manual]"},
 		{Event{Event: with(func(e *connmgr.Event) {
 			e.Type, e.Class, e.Reason = connmgr.EventFailed, connmgr.ClassOutbound, connmgr.ReasonTimedOut
 		})}, "CMGR", slog.LevelDebug, "Cannot connect to 127.12.0.1:18555: timed out"},
 		{Event{Kind: KindNetworkChanged, Text: "link, address"}, "NODE", slog.LevelDebug, "Our network changed (link, address): trying what waits"},
 		{Event{Kind: KindUnwatched, Event: connmgr.Event{Err: io.EOF}}, "NODE", slog.LevelWarn, "Changes of our network are not noticed: EOF; after an outage peers may come back late"},
-		{Event{Event: connmgr.Event{Type: connmgr.EventFailed, Reason: connmgr.ReasonNoAddress}}, "CMGR", LevelTrace, "No address to dial now: all that are known are in use, banned, or were tried lately"},
+		{Event{Event: connmgr.Event{Type: connmgr.EventFailed, Reason: connmgr.ReasonNoAddress, Err: errNoAddress}}, "CMGR", LevelTrace, "No address to dial now: all that are known are in use, banned, or were tried lately"},
 		{Event{Event: with(func(e *connmgr.Event) {
 			e.Type, e.Inbound, e.Reason = connmgr.EventRefused, true, connmgr.ReasonHostFull
 		})}, "CMGR", slog.LevelDebug, "Refused 127.12.0.1:18555: its host has as many connections as one host may"},

@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
 )
@@ -116,6 +117,8 @@ func (s *session) becomeReady() {
 		*n.ready.of(s)++
 	}
 	counts := n.counts()
+	// The first peer after a while shows that our network works again.
+	back := counts.all() == 1 && !s.isShort() && time.Since(n.alone) > longAlone
 	n.mu.Unlock()
 
 	kind := KindReady
@@ -123,6 +126,9 @@ func (s *session) becomeReady() {
 		kind = KindProbed
 	}
 	n.publish(s.event(Event{Kind: kind, Counts: counts}))
+	if back {
+		n.tryAgain()
+	}
 	if !s.inbound {
 		n.reached(s.addr, services)
 		n.cm.MarkGood(s.req.ID())

@@ -16,6 +16,7 @@ type keepalive struct {
 	nonce uint64
 	sent  time.Time // zero if no ping is under way
 	last  time.Time // when the last one was sent
+	limit time.Time // when the answer to the ping under way is due, if that is sooner
 	rtt   time.Duration
 	least time.Duration // the shortest so far
 }
@@ -28,12 +29,27 @@ func (k *keepalive) due(now time.Time, random func() uint64) (wait time.Duration
 	switch {
 	case !k.sent.IsZero():
 		left := k.timeout - now.Sub(k.sent)
+		if !k.limit.IsZero() {
+			left = min(left, k.limit.Sub(now))
+		}
 		return min(left, k.interval), nil, left <= 0
 	case !k.last.IsZero() && now.Sub(k.last) < k.interval:
 		return k.interval - now.Sub(k.last), nil, false
 	}
 	k.nonce, k.sent, k.last = random(), now, now
-	return min(k.interval, k.timeout), wire.NewMsgPing(k.nonce), false
+	wait = min(k.interval, k.timeout)
+	if !k.limit.IsZero() {
+		wait = min(wait, k.limit.Sub(now))
+	}
+	return wait, wire.NewMsgPing(k.nonce), false
+}
+
+// hurry has a ping be due now, and its answer, or that to the one under way, in
+// patience from now.
+func (k *keepalive) hurry(now time.Time, patience time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.last, k.limit = time.Time{}, now.Add(patience)
 }
 
 // pong takes an answer. One that answers no ping of ours is ignored, as in Core.
@@ -46,7 +62,7 @@ func (k *keepalive) pong(nonce uint64, now time.Time) {
 		if k.least == 0 || k.rtt < k.least {
 			k.least = k.rtt
 		}
-		k.sent = time.Time{}
+		k.sent, k.limit = time.Time{}, time.Time{}
 	}
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"net"
 	"testing"
 	"time"
 
@@ -176,6 +177,46 @@ func TestReset(t *testing.T) {
 		wait(time.Second)
 		if lost := w.of(KindLost); len(lost) != 1 || lost[0].Why != ReasonReset {
 			t.Errorf("lost: %v", lost)
+		}
+	})
+}
+
+// TestProbe: after our network changed, a peer that does not answer soon is gone,
+// and one that does stays.
+func TestProbe(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{})
+		silent, alive := w.dialIn("8.8.8.8"), w.dialIn("9.8.8.8")
+		silent.shake()
+		alive.send(version(), wire.NewMsgVerAck())
+		go func() {
+			for {
+				switch m := alive.next().(type) {
+				case nil:
+					return
+				case *wire.MsgPing:
+					alive.send(wire.NewMsgPong(m.Nonce))
+				}
+			}
+		}()
+		wait(time.Minute)
+		for _, s := range w.node.sessions() {
+			s.test()
+		}
+		wait(probePatience - time.Second)
+		if n := len(w.peers()); n != 2 {
+			t.Errorf("%d peers before the time is up", n)
+		}
+		wait(2 * time.Second)
+		if p := w.peers(); len(p) != 1 || p[0].Addr.(*net.TCPAddr).IP.String() != "9.8.8.8" {
+			t.Errorf("left: %v", p)
+		}
+		if e := w.of(KindLost); len(e) != 1 || e[0].Why != ReasonPingTimeout {
+			t.Errorf("%v", e)
+		}
+		wait(time.Hour)
+		if n := len(w.peers()); n != 1 {
+			t.Errorf("%d peers an hour later", n)
 		}
 	})
 }

@@ -62,6 +62,7 @@ type Node struct {
 	all     map[uint64]*session   // by ID
 	nonces  map[uint64]*session   // by the nonce that they sent: one each
 	selves  map[netaddr.Addr]bool // where this node found itself
+	alone   time.Time             // since when there are no peers
 	failing map[netaddr.Addr]int  // how often in a row; see failed
 	anchors []netaddr.Addr        // of the last run, not dialed yet
 	ready   Counts                // Outbound, Permanent and Inbound only
@@ -213,16 +214,24 @@ func (n *Node) Run(ctx context.Context) error {
 func (n *Node) watchNetwork(ctx context.Context) {
 	err := netmon.Run(ctx, netmon.Options{}, func(c netmon.Change) {
 		n.publish(Event{Kind: KindNetworkChanged, Text: c.String()})
-		n.forgive()
-		select {
-		case n.networkChanged <- struct{}{}:
-		default: // it is told already
+		n.tryAgain()
+		for _, s := range n.sessions() {
+			s.test()
 		}
-		n.cm.NetworkChanged()
 	})
 	if err != nil {
 		n.publish(Event{Kind: KindUnwatched, Event: connmgr.Event{Err: err}})
 	}
+}
+
+// tryAgain has all tried that waits, for what failed may not have been at fault.
+func (n *Node) tryAgain() {
+	n.forgive()
+	select {
+	case n.networkChanged <- struct{}{}:
+	default: // it is told already
+	}
+	n.cm.NetworkChanged()
 }
 
 // begin marks the node as running.
@@ -236,7 +245,7 @@ func (n *Node) begin(ctx context.Context) error {
 		n.mu.Unlock()
 		return ErrRunning
 	}
-	n.ctx = ctx
+	n.ctx, n.alone = ctx, time.Now()
 	n.mu.Unlock()
 	n.publish(Event{Kind: KindStarted, Text: n.greeting(), Counts: n.Counts()})
 	for _, t := range n.troubles {

@@ -26,6 +26,10 @@ const (
 	// sendTimeout bounds the writing of one message. The largest that we send has
 	// 540 KB, and a full queue 32 of them.
 	sendTimeout = time.Minute
+
+	// probePatience is how long a peer may take to answer after our own network
+	// changed. A connection that did not survive that says nothing by itself.
+	probePatience = 15 * time.Second
 )
 
 // session is one connection: a goroutine that reads, which is the one that
@@ -59,7 +63,8 @@ type session struct {
 	addrs     bucket // of told addresses
 	toldAddrs bool   // getaddr was answered
 
-	keep keepalive
+	keep  keepalive
+	probe chan struct{} // has one when the peer is to be pinged at once
 
 	mu    sync.Mutex // guards facts
 	facts PeerInfo   // what the handshake told; the rest is filled in by info
@@ -73,6 +78,7 @@ func (n *Node) newSession(conn net.Conn, req *connmgr.ConnReq) *session {
 		out:     make(chan wire.Message, sendQueue),
 		isReady: make(chan struct{}),
 		done:    make(chan struct{}),
+		probe:   make(chan struct{}, 1),
 		budget:  newMessageBucket(),
 		addrs:   newAddrBucket(),
 		keep:    keepalive{interval: n.cfg.PingInterval, timeout: n.cfg.PingTimeout},
@@ -120,6 +126,9 @@ func (n *Node) leave(s *session) Counts {
 	}
 	if s.shake.ready && !s.isShort() {
 		*n.ready.of(s)--
+		if n.ready.all() == 0 {
+			n.alone = time.Now()
+		}
 	}
 	return n.counts()
 }
@@ -247,6 +256,15 @@ func (s *session) end(why *ending) {
 	})
 }
 
+// test finds out soon whether the connection still works.
+func (s *session) test() {
+	s.keep.hurry(time.Now(), probePatience)
+	select {
+	case s.probe <- struct{}{}:
+	default: // it is about to
+	}
+}
+
 // fail ends the session since reading or writing failed with err, which a
 // deadline explains as timeout.
 func (s *session) fail(err error, timeout Reason) {
@@ -303,6 +321,11 @@ func (s *session) write() {
 				}
 			}
 			timer.Reset(0)
+			continue
+		case <-s.probe:
+			if ready == nil { // else the first ping is still to come
+				timer.Reset(0)
+			}
 			continue
 		case <-timer.C:
 			wait, ping, late := s.keep.due(time.Now(), s.n.uint64)

@@ -63,6 +63,9 @@ type Counts struct {
 	Banned    int // hosts and ranges
 }
 
+// all is how many peers there are.
+func (c Counts) all() int { return c.Outbound + c.Permanent + c.Inbound }
+
 // String is one line, as "8 of 8 outbound, 3 inbound, 27 addresses known, 2
 // banned". What a node does not have is left out.
 func (c Counts) String() string {
