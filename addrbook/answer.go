@@ -21,6 +21,7 @@ const (
 
 type answer struct {
 	known []Known
+	asked int // how many could have been in it
 	until time.Time
 }
 
@@ -28,15 +29,17 @@ type answer struct {
 // 1000, and at most 23 % of the book, drawn at random, of all networks, and none
 // that is not worth dialing. All who ask from the same network get the same for 21
 // to 27 hours, so that nobody learns the book by asking often, or sees from the
-// times in it what we do. The slice is the caller's.
+// times in it what we do; only when the book has doubled, as that of a new node does
+// ten times, they get a new one. The slice is the caller's.
 func (b *Book) Answer(to netaddr.Network) []Known {
 	t := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a, ok := b.answers[to]
-	if !ok || !t.Before(a.until) {
+	n := min(answerMax, b.entries.len()*answerPercent/100)
+	if !ok || !t.Before(a.until) || n >= 2*max(a.asked, 1) {
 		life := answerLife + time.Duration(b.rng.Int64N(int64(answerJitter)))
-		a = answer{b.sample(min(answerMax, b.entries.len()*answerPercent/100), toUnix(t)), t.Add(life)}
+		a = answer{b.sample(n, toUnix(t)), n, t.Add(life)}
 		if NetworksOf(to) != 0 { // no other key gets into the map
 			b.answers[to] = a
 		}

@@ -161,3 +161,24 @@ func TestAnswer(t *testing.T) {
 		t.Error("an answer for a network that is none was kept")
 	}
 }
+
+// TestAnswerOfAGrowingBook: who is asked early does not tell next to nothing for a day.
+func TestAnswerOfAGrowingBook(t *testing.T) {
+	c := newClock()
+	b := mustNew(t, testConfig(c))
+	told := len(b.Answer(netaddr.IPv4))
+	drawn := 0
+	for n := 0; n < 4000; n += 20 {
+		fill(b, c, n)
+		if again := len(b.Answer(netaddr.IPv4)); again != told {
+			if most := max(2*told, 2); again < most {
+				t.Errorf("%d told after %d", again, told)
+			}
+			told = again
+			drawn++
+		}
+	}
+	if told < 400 || drawn > 10 {
+		t.Errorf("%d told of %d, drawn %d times", told, b.Len(), drawn)
+	}
+}

@@ -214,6 +214,7 @@ func (f *runFlags) config(params *chaincfg.Params) (node.Config, error) {
 		NoBanning:      f.noBanning,
 		Services:       wire.ServiceFlag(f.services),
 		WatchNetwork:   true,
+		Reachable:      new(reach).networks,
 	}
 	switch {
 	case f.maxPeers < 1:
