@@ -27,8 +27,8 @@ const (
 	DefaultMaxPeers       = 125 // btcd's and Core's
 	DefaultTargetOutbound = 8   // btcd's
 
-	// MaxAddPeer is the most AddPeer addresses, as many as Core's addnode takes.
-	MaxAddPeer = 8
+	// DefaultMaxAddPeers is as many as Core's addnode takes.
+	DefaultMaxAddPeers = 8
 
 	defaultDialTimeout      = 10 * time.Second
 	defaultHandshakeTimeout = 30 * time.Second
@@ -69,7 +69,7 @@ type Config struct {
 	// They are dialed for ever. Names are resolved anew at each dial.
 	Connect []string
 
-	// AddPeer are peers to keep besides the automatic ones, at most MaxAddPeer.
+	// AddPeer are peers to keep besides the automatic ones, at most MaxAddPeers.
 	// They are dialed for ever. Connect wins: then these are not used.
 	AddPeer []string
 
@@ -164,6 +164,9 @@ type Config struct {
 	// ShutdownTimeout bounds the end of Run. 0 means 8 s.
 	ShutdownTimeout time.Duration
 
+	// MaxAddPeers is the most AddPeer addresses. 0 means 8.
+	MaxAddPeers int
+
 	// WatchNetwork has the node notice when the machine's own network changes, or
 	// the machine wakes from sleep, and then try at once what waits (see package
 	// netmon).
@@ -242,8 +245,8 @@ func (cfg Config) check() (settings, error) {
 	if err != nil {
 		return s, err
 	}
-	if len(addPeer) > MaxAddPeer {
-		return s, &ConfigError{"addpeer", "", fmt.Sprintf("%d are given, at most %d are allowed: use connect for a fixed set of peers", len(addPeer), MaxAddPeer)}
+	if len(addPeer) > s.MaxAddPeers {
+		return s, &ConfigError{"addpeer", "", fmt.Sprintf("%d are given, at most %d are allowed: use connect for a fixed set of peers, or allow more by maxaddpeers", len(addPeer), s.MaxAddPeers)}
 	}
 	s.permanent, s.class = addPeer, ClassManual
 	if len(connect) > 0 {
@@ -317,6 +320,9 @@ func (s *settings) fillDefaults() {
 		if *d.field <= 0 {
 			*d.field = d.byDefault
 		}
+	}
+	if s.MaxAddPeers <= 0 {
+		s.MaxAddPeers = DefaultMaxAddPeers
 	}
 	if s.BanThreshold == 0 {
 		s.BanThreshold = defaultBanThreshold

@@ -135,7 +135,7 @@ func (n *Node) managerConfig() *connmgr.Config {
 		Group:           n.group,
 		MaxPerGroup:     1,
 		Classes: map[connmgr.Class]connmgr.ClassRule{
-			ClassManual: {Max: MaxAddPeer},
+			ClassManual: {Max: n.cfg.MaxAddPeers},
 			ClassFeeler: {Max: 1, NoGroup: true},
 			ClassSeed:   {Max: 1, NoGroup: true},
 		},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -39,6 +38,7 @@ type runFlags struct {
 	noBanning                bool
 	noListen, noDNSSeed      bool
 	maxPeers, targetOutbound int
+	maxAddPeers              int
 	services                 uint64
 	dataDir                  string
 	log                      logFlags
@@ -91,7 +91,8 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	f.network = addNetworkFlags(flags)
 	flags.StringArrayVar(&f.connect, "connect", nil, "connect to `host[:port]` and look for no other peers (*);\nwithout --listen nothing is accepted then")
-	flags.StringArrayVar(&f.addPeer, "addpeer", nil, fmt.Sprintf("keep `host[:port]` besides the peers that are found,\nat most %d (*)", node.MaxAddPeer))
+	flags.StringArrayVar(&f.addPeer, "addpeer", nil, "keep `host[:port]` besides the peers that are found (*)")
+	flags.IntVar(&f.maxAddPeers, "maxaddpeers", node.DefaultMaxAddPeers, "allow this `number` of --addpeer")
 	flags.StringArrayVar(&f.listen, "listen", nil, "accept connections on `host[:port]` (*); :port means all\ninterfaces; if not given, 127.0.0.1 and [::1] only")
 	flags.BoolVar(&f.noListen, "nolisten", false, "accept no connections")
 	flags.IntVar(&f.maxPeers, "maxpeers", node.DefaultMaxPeers, "have at most this `number` of peers altogether")
@@ -207,6 +208,7 @@ func (f *runFlags) config(params *chaincfg.Params) (node.Config, error) {
 		AddPeer:        f.addPeer,
 		Listen:         f.listen,
 		MaxPeers:       f.maxPeers,
+		MaxAddPeers:    f.maxAddPeers,
 		TargetOutbound: f.targetOutbound,
 		SeedNodes:      f.seedNode,
 		BanDuration:    f.banDuration,
@@ -219,6 +221,8 @@ func (f *runFlags) config(params *chaincfg.Params) (node.Config, error) {
 	switch {
 	case f.maxPeers < 1:
 		return cfg, usagef("--maxpeers %d: at least one peer must be allowed", f.maxPeers)
+	case f.maxAddPeers < 1:
+		return cfg, usagef("--maxaddpeers %d: it must be 1 at least", f.maxAddPeers)
 	case f.targetOutbound < 0:
 		return cfg, usagef("--targetoutbound %d: it cannot be negative", f.targetOutbound)
 	case f.banDuration <= 0:
