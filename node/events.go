@@ -112,11 +112,11 @@ func (e Event) Level() slog.Level {
 }
 
 // worthALine reports whether a retry of a peer that the operator asked for is one to
-// tell: the first, and those that take long. In between a peer that is away would be
+// tell: after it was lost, the first, and those that take long. In between a peer that is away would be
 // told of several times a minute.
 func (e Event) worthALine() bool {
 	wait := e.At.Sub(e.Time)
-	return e.At.IsZero() || e.Count <= 1 && wait >= time.Second || wait >= time.Minute
+	return e.At.IsZero() || e.Reason == connmgr.ReasonDisconnected || e.Count <= 1 && wait >= time.Second || wait >= time.Minute
 }
 
 // String is the event as one line of text, without its time and level.
