@@ -85,6 +85,9 @@ type inboundConn struct {
 // NetConn returns the connection as the listener made it.
 func (c *inboundConn) NetConn() net.Conn { return c.Conn }
 
+// ConnID returns the id that the manager's events have for the connection.
+func (c *inboundConn) ConnID() uint64 { return c.id }
+
 // Close closes the connection and frees its place. It may be called more than
 // once.
 func (c *inboundConn) Close() error {

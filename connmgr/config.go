@@ -48,8 +48,9 @@ type Config struct {
 
 	// OnAccept is called with each inbound connection, in its own goroutine.
 	// The owner must close the connection. If an inbound limit is set, the
-	// connection is wrapped, so that its Close frees its place; its NetConn
-	// method returns what the listener made. See UnwrappedInbound.
+	// connection is wrapped, so that its Close frees its place. Then its method
+	// NetConn() net.Conn returns what the listener made, and ConnID() uint64 the
+	// id that the events of the connection have. See UnwrappedInbound.
 	OnAccept func(net.Conn)
 
 	// MaxInbound is the most inbound connections at once. Nil means no limit, a

@@ -14,9 +14,9 @@ import (
 // or one of the node's own. All share one order (Seq). The log, the demo and the
 // tools show its String.
 type Event struct {
-	// Event is connmgr's. For events of the node's own, Seq, Time, Addr, ID (of
-	// the request; 0 for inbound peers), Class and Inbound are set, and Err is
-	// the cause if there is one.
+	// Event is connmgr's. For events of the node's own, Seq, Time, Addr, ID (as
+	// in connmgr's events of the same connection), Class and Inbound are set, and
+	// Err is the cause if there is one.
 	connmgr.Event
 
 	Kind    Kind

@@ -195,3 +195,28 @@ func TestAttrs(t *testing.T) {
 		}
 	}
 }
+
+// TestOneIDAConnection: connmgr's events of a connection and the node's can be
+// joined, whoever dialed.
+func TestOneIDAConnection(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{Listen: []string{listenAt}, Seeds: fabricSeeds(1)}, honest(1)...)
+		w.dialIn("8.8.8.8").shake()
+		wait(time.Minute)
+		ids := make(map[string]map[uint64]bool)
+		for _, e := range w.events {
+			if e.Addr == nil || e.Kind == KindConnection && e.Type == connmgr.EventListening {
+				continue
+			}
+			if ids[e.Addr.String()] == nil {
+				ids[e.Addr.String()] = make(map[uint64]bool)
+			}
+			ids[e.Addr.String()][e.ID] = true
+		}
+		for addr, of := range ids {
+			if len(of) != 1 || of[0] {
+				t.Errorf("%s has the ids %v", addr, of)
+			}
+		}
+	})
+}

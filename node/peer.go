@@ -89,6 +89,9 @@ func (n *Node) newSession(conn net.Conn, req *connmgr.ConnReq) *session {
 		s.facts.ReqID, s.facts.Class, s.facts.Permanent = req.ID(), req.Class, req.Permanent
 	} else {
 		s.addr = conn.RemoteAddr()
+		if c, ok := conn.(interface{ ConnID() uint64 }); ok { // connmgr's
+			s.facts.ReqID = c.ConnID()
+		}
 	}
 	if e, ok := endpointOf(s.addr); ok {
 		s.host = e.Host

@@ -34,7 +34,7 @@ func (s State) String() string {
 // PeerInfo is what is known of one session.
 type PeerInfo struct {
 	ID        uint64 // of the session; never used twice by a node
-	ReqID     uint64 // of connmgr's request; 0 for inbound ones
+	ReqID     uint64 // of connmgr's request, or of the inbound connection
 	Addr      net.Addr
 	Inbound   bool
 	Permanent bool
