@@ -128,9 +128,9 @@ func TestDeadIsLeftAlone(t *testing.T) {
 func TestMix(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{Seeds: fabricSeeds(60)[:5]}, simnet.Mix(60)...)
-		wait(time.Minute)
-		if c := w.node.Counts(); c.Outbound != 8 || c.Addresses < 50 {
-			t.Errorf("after a minute: %v", c)
+		wait(2 * time.Minute)
+		if c := w.node.Counts(); c.Outbound < 7 || c.Addresses < 50 { // one may just have gone
+			t.Errorf("after two minutes: %v", c)
 		}
 		wait(2 * time.Hour)
 		c := w.node.Counts()

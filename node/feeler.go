@@ -12,6 +12,10 @@ import (
 // defaultFeelers is Core's FEELER_INTERVAL (src/net.h).
 const defaultFeelers = 2 * time.Minute
 
+// feelAgain is how long what a feeler found out is worth: as long as an address that
+// was reached keeps its place in the book (Core's ADDRMAN_REPLACEMENT).
+const feelAgain = 4 * time.Hour
+
 // feel tries addresses of the book by short connections, one at a time, until ctx
 // ends: those whose place others want, to see whether they are there still, and
 // those that were never reached. The pauses are random, so that nobody can wait for
@@ -40,7 +44,15 @@ func (n *Node) nextProbe() (netaddr.Addr, bool) {
 	if ok && fits(a) {
 		return a, true
 	}
-	return n.book.ChooseNew(n.cfg.Reachable(), func(a netaddr.Addr) bool { return n.due(a) && fits(a) })
+	return n.book.ChooseNew(n.cfg.Reachable(), func(a netaddr.Addr) bool { return n.due(a) && !n.lately(a) && fits(a) })
+}
+
+// lately reports whether an address was reached so lately that a feeler would find
+// out nothing. Those whose place among the tried is taken stay among the new, and
+// would be probed over and over where there are few.
+func (n *Node) lately(a netaddr.Addr) bool {
+	e, known := n.book.Lookup(a)
+	return known && time.Since(e.LastSuccess) < feelAgain
 }
 
 // poisson returns a random time with this mean, of events that do not know of each

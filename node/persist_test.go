@@ -21,8 +21,9 @@ func TestRemembers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		dir := t.TempDir()
 		w := newWorld(t, Config{Seeds: fabricSeeds(20), DataDir: dir}, honest(20)...)
-		wait(10 * time.Minute)
+		wait(time.Minute)
 		ban(t, w.node, "11.19.0.1")
+		wait(10 * time.Minute)
 		before := w.node.Counts()
 		if before.Outbound != 8 || before.Banned != 1 {
 			t.Fatalf("%v", before)
