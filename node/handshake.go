@@ -125,12 +125,14 @@ func (s *session) becomeReady() {
 	if s.isShort() {
 		kind = KindProbed
 	}
+	if !s.inbound {
+		n.reached(s.addr, services) // on disk before anybody hears of it
+	}
 	n.publish(s.event(Event{Kind: kind, Counts: counts}))
 	if back {
 		n.tryAgain()
 	}
 	if !s.inbound {
-		n.reached(s.addr, services)
 		n.cm.MarkGood(s.req.ID())
 	}
 	if s.isFeeler() {
