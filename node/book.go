@@ -59,9 +59,6 @@ func (n *Node) openBook() (err error) {
 	if warning != nil {
 		n.troubles = append(n.troubles, trouble{KindBookTrouble, warning})
 	}
-	if n.anchors, err = addrbook.ReadAnchors(filepath.Join(n.cfg.DataDir, anchorsFile)); err != nil {
-		n.troubles = append(n.troubles, trouble{KindBookTrouble, err})
-	}
 	list, damage, err := banlist.Open(filepath.Join(n.cfg.DataDir, bansFile), banlist.Options{})
 	if err != nil {
 		return err
@@ -69,6 +66,10 @@ func (n *Node) openBook() (err error) {
 	n.bans = list
 	if damage != nil {
 		n.troubles = append(n.troubles, trouble{KindBansTrouble, damage})
+	}
+	// Last, since they are gone then.
+	if n.anchors, err = addrbook.ReadAnchors(filepath.Join(n.cfg.DataDir, anchorsFile)); err != nil {
+		n.troubles = append(n.troubles, trouble{KindBookTrouble, err})
 	}
 	return nil
 }
