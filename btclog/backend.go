@@ -62,8 +62,9 @@ func WithJSON() BackendOption {
 	return func(b *Backend) { b.json = true }
 }
 
-// WithColor colours the level if the writer is a terminal, the environment variable
-// NO_COLOR is empty and TERM is not dumb.
+// WithColor colours the level if the writer is a terminal, or has a method
+// Unwrap() io.Writer that leads to one, the environment variable NO_COLOR is empty and
+// TERM is not dumb.
 func WithColor() BackendOption {
 	return func(b *Backend) { b.color = true }
 }
@@ -77,8 +78,9 @@ func WithRawText() BackendOption {
 
 // WithErrorHandler has fn called when a line could not be written, with the error
 // and the number of lines that have failed so far, this one included. It is called
-// by the goroutine that logged, under no lock. Lines that fail while it runs are
-// counted only, so it may log.
+// by the goroutine that logged, under no lock: the mutex of the [Output] has been
+// released. Lines that fail while it runs are counted only, so it may log, to the same
+// Output too. What the writer itself calls while it writes may not: see [Output].
 func WithErrorHandler(fn func(err error, failed uint64)) BackendOption {
 	return func(b *Backend) { b.onError = fn }
 }
@@ -121,14 +123,6 @@ func WithStyledCallSite(fn func(file string, line int) string) BackendOption {
 // with the equals sign.
 func WithStyledKeys(fn func(key string) string) BackendOption {
 	return func(b *Backend) { b.styledKey = fn }
-}
-
-// Logger returns a logger for a subsystem, at LevelInfo. The tag stands in each of
-// its lines.
-func (b *Backend) Logger(subsystemTag string) Logger {
-	l := &logger{b: b, head: b.heads(subsystemTag, true)}
-	l.level.Store(uint32(LevelInfo))
-	return l
 }
 
 // Errors returns the number of lines that could not be written, or not whole.

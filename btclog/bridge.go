@@ -1,131 +1,58 @@
 package btclog
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync/atomic"
-	"time"
+
+	"holdfast/btclog/internal/printer"
 )
 
 // FromHandler returns a Logger that writes to any slog.Handler, at LevelInfo: the
-// way from this interface to log/slog. (The other way is [Backend.Handler].) A
-// message is formatted before the handler sees it. What the handler itself does not
-// take at a level is not formatted. If it is a [Handler], only the Logger's level
-// counts. The tag, unless it is empty, becomes that of a Handler's lines, and an
-// attribute named subsystem of all others. The errors of the handler are the handler's
-// to report.
+// way from this interface to log/slog. (The other way is [Backend.Handler].)
+//
+// A handler that has a method Logger(subsystemTag string) Logger is asked for one:
+// [Handler] is, and package v2's DefaultHandler, whose lines then have the tag, and for
+// which only the Logger's level counts. For v2's other Handlers there is v2.NewSLogger,
+// which returns a Logger too.
+//
+// To all others the tag, unless it is empty, is an attribute named subsystem. A message
+// is formatted before such a handler sees it, but not if the handler does not take its
+// level. The errors of the handler are the handler's to report.
 func FromHandler(h slog.Handler, subsystemTag string) Logger {
-	if own, ok := h.(*Handler); ok {
-		sub := own.SubSystem(cmp.Or(subsystemTag, own.Tag()))
-		sub.SetLevel(LevelTrace) // the Logger has the level
-		h = sub
-	} else if subsystemTag != "" {
+	if own, ok := h.(interface{ Logger(string) Logger }); ok {
+		return own.Logger(subsystemTag)
+	}
+	if subsystemTag != "" {
 		h = h.WithAttrs([]slog.Attr{slog.String("subsystem", subsystemTag)})
 	}
-	l := &bridge{h: h}
-	l.SetLevel(LevelInfo)
-	return l
+	b := &bridge{h: h}
+	b.SetLevel(LevelInfo)
+	return &printer.Printer{Sink: b}
 }
 
-// bridge is the Logger of a slog.Handler.
+// bridge is a slog.Handler as a Logger writes to it.
 type bridge struct {
 	level atomic.Uint32
 	h     slog.Handler
 }
 
-// background: the methods of Logger have no context to hand on.
+func (b *bridge) Level() Level         { return Level(b.level.Load()) }
+func (b *bridge) SetLevel(level Level) { b.level.Store(uint32(level)) }
+
+func (b *bridge) On(ctx context.Context, level Level) bool {
+	return b.Level() <= level && b.h.Enabled(ctx, SlogLevel(level))
+}
+
+func (b *bridge) Printf(level Level, format string, params []any) {
+	printer.Handle(background, b.h, SlogLevel(level), fmt.Sprintf(format, params...))
+}
+
+func (b *bridge) Print(level Level, v []any) {
+	printer.Handle(background, b.h, SlogLevel(level), strings.TrimSuffix(fmt.Sprintln(v...), "\n"))
+}
+
+// background: the methods of a Logger have no context to hand on.
 var background = context.Background()
-
-func (l *bridge) on(level Level) bool {
-	return l.level.Load() <= uint32(level) && l.h.Enabled(background, SlogLevel(level))
-}
-
-func (l *bridge) handle(level Level, msg string) {
-	now := time.Now()
-	var pcs [1]uintptr
-	runtime.Callers(3, pcs[:]) // Callers, handle, the method
-	_ = l.h.Handle(background, slog.NewRecord(now, SlogLevel(level), msg, pcs[0]))
-}
-
-func sprintln(v []any) string {
-	return strings.TrimSuffix(fmt.Sprintln(v...), "\n")
-}
-
-func (l *bridge) Level() Level         { return Level(l.level.Load()) }
-func (l *bridge) SetLevel(level Level) { l.level.Store(uint32(level)) }
-
-func (l *bridge) Tracef(format string, params ...interface{}) {
-	if l.on(LevelTrace) {
-		l.handle(LevelTrace, fmt.Sprintf(format, params...))
-	}
-}
-
-func (l *bridge) Trace(v ...interface{}) {
-	if l.on(LevelTrace) {
-		l.handle(LevelTrace, sprintln(v))
-	}
-}
-
-func (l *bridge) Debugf(format string, params ...interface{}) {
-	if l.on(LevelDebug) {
-		l.handle(LevelDebug, fmt.Sprintf(format, params...))
-	}
-}
-
-func (l *bridge) Debug(v ...interface{}) {
-	if l.on(LevelDebug) {
-		l.handle(LevelDebug, sprintln(v))
-	}
-}
-
-func (l *bridge) Infof(format string, params ...interface{}) {
-	if l.on(LevelInfo) {
-		l.handle(LevelInfo, fmt.Sprintf(format, params...))
-	}
-}
-
-func (l *bridge) Info(v ...interface{}) {
-	if l.on(LevelInfo) {
-		l.handle(LevelInfo, sprintln(v))
-	}
-}
-
-func (l *bridge) Warnf(format string, params ...interface{}) {
-	if l.on(LevelWarn) {
-		l.handle(LevelWarn, fmt.Sprintf(format, params...))
-	}
-}
-
-func (l *bridge) Warn(v ...interface{}) {
-	if l.on(LevelWarn) {
-		l.handle(LevelWarn, sprintln(v))
-	}
-}
-
-func (l *bridge) Errorf(format string, params ...interface{}) {
-	if l.on(LevelError) {
-		l.handle(LevelError, fmt.Sprintf(format, params...))
-	}
-}
-
-func (l *bridge) Error(v ...interface{}) {
-	if l.on(LevelError) {
-		l.handle(LevelError, sprintln(v))
-	}
-}
-
-func (l *bridge) Criticalf(format string, params ...interface{}) {
-	if l.on(LevelCritical) {
-		l.handle(LevelCritical, fmt.Sprintf(format, params...))
-	}
-}
-
-func (l *bridge) Critical(v ...interface{}) {
-	if l.on(LevelCritical) {
-		l.handle(LevelCritical, sprintln(v))
-	}
-}

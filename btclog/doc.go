@@ -19,7 +19,8 @@
 // ends in line feeds.
 //
 // A line that could not be written is counted ([Backend.Errors]) and reported
-// ([WithErrorHandler]). A process cannot do more about it.
+// ([WithErrorHandler]). A process cannot do more about it. The report may log; a callback
+// of the writer, such as rotator's OnError, may not log to the writer (see [Output]).
 //
 // # Cost
 //
@@ -42,9 +43,10 @@ package btclog
 //	level.go     Level, and its numbers in log/slog
 //	backend.go   Backend, its options, what becomes of errors
 //	output.go    a writer and its mutex
-//	print.go     the methods of a Backend's Logger
 //	handler.go   Handler, for log/slog and package v2
+//	print.go     a Logger over a Handler
 //	bridge.go    a Logger over any slog.Handler
+//	internal/printer   the methods of all Loggers, v2's too
 //	line.go      how a line is put together
 //	format.go    fmt's work, for what is plain
 //	clock.go     times; callsite.go places of calls

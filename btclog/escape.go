@@ -11,7 +11,11 @@ import (
 // every byte that is not UTF-8 is written as Go would write it in a string: \n, \r,
 // \t, \x1b, \u009b. All other text is left as it is, the backslash too.
 
-const hexDigits = "0123456789abcdef"
+// appendHex appends an escape: c in two digits after what stands before them.
+func appendHex(p []byte, before string, c byte) []byte {
+	const digits = "0123456789abcdef"
+	return append(append(p, before...), digits[c>>4], digits[c&15])
+}
 
 // dirty returns the index of the first byte to escape, len(p) if there is none.
 func dirty[T []byte | string](p T) int {
@@ -92,14 +96,14 @@ func appendEscaped[T []byte | string](p []byte, s T) []byte {
 		case c == '\t':
 			p = append(p, `\t`...)
 		case c < 0x20 || c == 0x7f:
-			p = append(p, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			p = appendHex(p, `\x`, c)
 		default:
 			r, n := decodeRune(s)
 			if n == 1 { // not UTF-8
-				p = append(p, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+				p = appendHex(p, `\x`, c)
 				break
 			}
-			p = append(p, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
+			p = appendHex(p, `\u00`, byte(r))
 			s = s[1:]
 		}
 		s = s[1:]

@@ -3,6 +3,7 @@ package btclog
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -140,6 +141,58 @@ func FuzzEscape(f *testing.F) {
 	})
 }
 
+// Every character comes back from JSON as it was, and no digit of an escape is wrong,
+// wherever it stands: in a message, a key, a value, and a document of the program's own.
+// What is not UTF-8 comes back as U+FFFD.
+func TestJSONIsReadBack(t *testing.T) {
+	for r := range rune(0x300) {
+		s := "a" + string(r) + "b"
+		sameInJSON(t, s, s)
+		if r < 0x100 {
+			sameInJSON(t, "a"+string([]byte{byte(r)})+"b", strings.ToValidUTF8("a"+string([]byte{byte(r)})+"b", "\uFFFD"))
+		}
+	}
+	sameInJSON(t, "\xf0\x9f\x98", "\uFFFD\uFFFD\uFFFD")
+}
+
+// sameInJSON logs s in many ways and wants it to be read as want.
+func sameInJSON(t *testing.T, s, want string) {
+	t.Helper()
+	raw := []byte{'"'}
+	for _, c := range []byte(s) { // what JSON must have escaped, and nothing else
+		if c < 0x20 || c == '"' || c == '\\' {
+			raw = fmt.Appendf(raw, `\u%04x`, c)
+		} else {
+			raw = append(raw, c)
+		}
+	}
+	raw = append(raw, '"')
+	got := line(t, func(b *Backend) {
+		_ = b.Handler("").LogLists(LevelInfo, 0, s, []any{
+			"k" + s, 1, "string", s, "error", errors.New(s), "list", []string{s}, "raw", json.RawMessage(raw),
+		})
+	}, WithJSON())
+	if err := checkLine([]byte(got)); err != nil {
+		t.Error(err)
+	}
+	var v struct {
+		Msg, String, Error, Raw string
+		List                    []string
+	}
+	var keys map[string]any
+	if err := errors.Join(json.Unmarshal([]byte(got), &v), json.Unmarshal([]byte(got), &keys)); err != nil {
+		t.Fatalf("%q: %v", got, err)
+	}
+	for name, text := range map[string]string{"msg": v.Msg, "string": v.String, "error": v.Error, "raw": v.Raw, "list": v.List[0]} {
+		if text != want {
+			t.Errorf("%s: %q, want %q, of %q", name, text, want, got)
+		}
+	}
+	if keys["k"+want] == nil {
+		t.Errorf("no key %q in %q", "k"+want, got)
+	}
+}
+
 // FuzzLine: whatever the parts are, text is one line and JSON one object.
 func FuzzLine(f *testing.F) {
 	for _, tt := range dirtyTexts {
@@ -156,6 +209,7 @@ func FuzzLine(f *testing.F) {
 			_ = h.Logf(LevelInfo, 0, "%s", msg)
 			_ = h.LogLists(LevelInfo, 0, msg, []any{key, value, value, []byte(key), key, fmt.Errorf("%s", value), value})
 			_ = h.LogLists(LevelInfo, 0, msg, []any{key, map[string]string{key: value}, key, []string{value}})
+			_ = h.LogLists(LevelInfo, 0, msg, []any{key, json.RawMessage(msg), key, json.RawMessage(`"` + value + `"`)})
 			for _, w := range r.writes {
 				if err := checkLine([]byte(w)); err != nil {
 					t.Fatal(err)

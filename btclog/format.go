@@ -44,8 +44,9 @@ func appendFormat(p []byte, format string, args []any) []byte {
 	return fmt.Appendf(p, format, args...)
 }
 
-// appendOperands is fmt.Appendln without the line feed.
-func appendOperands(p []byte, args []any) []byte {
+// appendOperands is fmt.Appendln without the line feed. There is no format; the place for
+// one is appendFormat's.
+func appendOperands(p []byte, _ string, args []any) []byte {
 	for i := range args {
 		if i > 0 {
 			p = append(p, ' ')

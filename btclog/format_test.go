@@ -174,7 +174,7 @@ func sameAsFmt(t *testing.T, format string, which []byte) {
 		if got != want {
 			t.Errorf("%q, operands %v:\n got %q\nwant %q", format, which, got, want)
 		}
-		got = outcome(which, func(args []any) string { return string(appendOperands(p, args)) })
+		got = outcome(which, func(args []any) string { return string(appendOperands(p, "", args)) })
 		want = outcome(which, func(args []any) string { return head + strings.TrimSuffix(fmt.Sprintln(args...), "\n") })
 		if got != want {
 			t.Errorf("operands %v:\n got %q\nwant %q", which, got, want)

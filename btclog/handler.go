@@ -36,8 +36,12 @@ func NewHandler(w io.Writer, opts ...BackendOption) *Handler {
 // Handler returns a handler for a subsystem, at LevelInfo. Where the tag is empty
 // lines have none.
 func (b *Backend) Handler(subsystemTag string) *Handler {
-	h := (&Handler{b: b}).WithTag(subsystemTag)
-	h.level = new(atomic.Uint32)
+	return b.handler(subsystemTag, false)
+}
+
+// handler returns one; v1 is as for heads.
+func (b *Backend) handler(tag string, v1 bool) *Handler {
+	h := &Handler{b: b, level: new(atomic.Uint32), tag: tag, head: b.heads(tag, v1)}
 	h.SetLevel(LevelInfo)
 	return h
 }
@@ -163,14 +167,20 @@ func (h *Handler) Logf(level Level, skip int, format string, params ...any) erro
 	if !h.on(level) {
 		return nil
 	}
+	return h.message(level, skip+1, appendFormat, format, params)
+}
+
+// message writes a line with the message that appendText makes of format and operands,
+// if the level is on or not; skip is as for LogLists.
+func (h *Handler) message(level Level, skip int, appendText func(p []byte, format string, operands []any) []byte, format string, operands []any) error {
 	b := h.b
-	now := b.now()
+	now := b.now() // as early as can be
 	buf := getBuffer()
 	p := b.begin(buf.b, now, h.head[level], h.caller(skip))
 	start := len(p)
 	p = h.appendPrefix(p, true)
 	message := len(p)
-	p = appendFormat(p, format, params)
+	p = appendText(p, format, operands)
 	if len(p) == message && h.prefix != "" {
 		p = p[:message-1] // no blank before nothing
 	}

@@ -199,6 +199,16 @@ func TestHandlersDoNotAlias(t *testing.T) {
 	first.Info("m")
 	second.Info("m")
 	check(t, r.all(), "[INF]: m a=1 b=2 c=3 x=first\n[INF]: m a=1 b=2 c=3 x=second\n")
+
+	// Of some lengths the memory of the first attributes has room for more.
+	for n := range 64 {
+		r.writes = nil
+		base := NewHandler(&r, WithNoTimestamp(), WithFlags(0)).WithAttrs([]slog.Attr{slog.String("k", strings.Repeat("a", n+1))})
+		first := base.WithAttrs([]slog.Attr{slog.Int("x", 1)})
+		base.WithAttrs([]slog.Attr{slog.Int("x", 2)})
+		slog.New(first).Info("m")
+		check(t, r.all(), fmt.Sprintf("[INF]: m k=%s x=1\n", strings.Repeat("a", n+1)))
+	}
 }
 
 // Every way in gives the place where the program logged.
@@ -217,6 +227,8 @@ func TestPlaces(t *testing.T) {
 		func() { b.Logger("A").Infof("x") },
 		func() { FromHandler(h, "A").Info("x") },
 		func() { FromHandler(h, "A").Infof("x") },
+		func() { FromHandler(around{h}, "").Info("x") },
+		func() { FromHandler(around{h}, "").Infof("x") },
 	} {
 		r.writes = nil
 		log()
@@ -230,6 +242,9 @@ func TestPlaces(t *testing.T) {
 	got = line(t, func(b *Backend) { _ = b.Handler("A").Handle(t.Context(), slog.NewRecord(noon, 0, "x", 0)) }, WithFlags(Lshortfile))
 	check(t, got, "[INF] A ???:0: x\n")
 }
+
+// around is a slog.Handler that is not ours.
+type around struct{ slog.Handler }
 
 // place is where a function of one line stands.
 func place(fn func()) (string, int) {
@@ -264,13 +279,21 @@ func TestTimes(t *testing.T) {
 		"2026-11-22 13:30:00.007 [INF]: x\n")
 }
 
-// The text of a second is not used for another second or zone.
+// The text of a second is not used for another second or zone, and is for the same.
 func TestClock(t *testing.T) {
 	var c clock
 	zones := []*time.Location{time.UTC, time.FixedZone("a", 3600), time.FixedZone("b", -3600)}
-	for i := range 3000 {
-		when := noon.Add(time.Duration(i*37) * 7 * time.Millisecond).In(zones[i%len(zones)])
+	kept := 0
+	for i := range 3000 { // several in a second, then another; now and then another zone alone
+		when := noon.Add(time.Duration(i/4*259) * time.Millisecond).In(zones[i/8%len(zones)])
+		before := c.last.Load()
 		check(t, string(c.appendText(nil, when)), when.Format("2006-01-02 15:04:05.000 "))
 		check(t, string(c.appendJSON(nil, when)), when.Format("2006-01-02T15:04:05.000Z07:00"))
+		if c.last.Load() == before {
+			kept++
+		}
+	}
+	if kept < 1500 {
+		t.Errorf("%d of 3000 times took the text of the one before", kept)
 	}
 }

@@ -18,7 +18,7 @@ func appendJSON[T []byte | string](p []byte, s T) []byte {
 			case r == utf8.RuneError && n == 1:
 				p = append(p, "\uFFFD"...)
 			case r < 0xa0:
-				p = append(p, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
+				p = appendHex(p, `\u00`, byte(r))
 			default:
 				p = append(p, s[i:i+n]...)
 			}
@@ -35,7 +35,7 @@ func appendJSON[T []byte | string](p []byte, s T) []byte {
 		case c == '\t':
 			p = append(p, '\\', 't')
 		case c < 0x20 || c == 0x7f:
-			p = append(p, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			p = appendHex(p, `\u00`, c)
 		default:
 			p = append(p, c)
 		}
@@ -75,7 +75,8 @@ func marshal(v any) (text []byte, ok bool) {
 	return text, err == nil
 }
 
-// appendJSONDocument appends a document whose strings may still hold DEL and C1.
+// appendJSONDocument appends a document whose strings may still hold DEL and C1, and,
+// where a MarshalJSON of the program's wrote them, bytes that are not UTF-8.
 func appendJSONDocument(p, text []byte) []byte {
 	for len(text) > 0 {
 		i := dirty(text)
@@ -84,7 +85,11 @@ func appendJSONDocument(p, text []byte) []byte {
 			break
 		}
 		r, n := decodeRune(text[i:])
-		p = append(p, '\\', 'u', '0', '0', hexDigits[r>>4&15], hexDigits[r&15])
+		if r == utf8.RuneError {
+			p = append(p, "\uFFFD"...)
+		} else {
+			p = appendHex(p, `\u00`, byte(r))
+		}
 		text = text[i+n:]
 	}
 	return p

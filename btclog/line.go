@@ -125,10 +125,3 @@ func ownFeeds(format string, message []byte) (n int) {
 	}
 	return n
 }
-
-// appendf appends a formatted message.
-func (b *Backend) appendf(p []byte, format string, params []any) []byte {
-	start := len(p)
-	p = appendFormat(p, format, params)
-	return b.endMessage(p, start, ownFeeds(format, p[start:]))
-}

@@ -14,6 +14,11 @@ import (
 //	out := btclog.NewOutput(file)
 //	a, b := btclog.NewBackend(out), btclog.NewBackend(out, btclog.WithJSON())
 //
+// What the writer calls while it writes runs under the mutex, so it must not log to
+// the same Output, which would wait for itself for ever: no callback of the writer's,
+// such as rotator's OnError. Write what those have to say elsewhere, to standard error
+// for one, or hand it to another goroutine without waiting for that.
+//
 // The mutex is a part of a value that the owner holds, and not looked up in a table
 // of the package by the identity of a writer: such a table would be hidden state,
 // could not tell two wrappers of one file from two files, and would have to guess
@@ -38,8 +43,18 @@ func (o *Output) Write(p []byte) (int, error) {
 	return o.w.Write(p)
 }
 
-// terminal tells whether the writer is a terminal.
+// terminal tells whether the writer is a terminal, or wraps one: it has a method
+// Unwrap() io.Writer then.
 func (o *Output) terminal() bool {
-	f, ok := o.w.(*os.File)
-	return ok && isTerminal(f)
+	w := o.w
+	for {
+		if f, ok := w.(*os.File); ok {
+			return isTerminal(f)
+		}
+		wrapper, ok := w.(interface{ Unwrap() io.Writer })
+		if !ok {
+			return false
+		}
+		w = wrapper.Unwrap()
+	}
 }

@@ -1,124 +1,36 @@
 package btclog
 
-import "sync/atomic"
+import (
+	"cmp"
+	"context"
 
-// logger is the Logger of a Backend.
-type logger struct {
-	level atomic.Uint32
-	b     *Backend
-	head  heads
+	"holdfast/btclog/internal/printer"
+)
+
+// direct is a Handler as a Logger writes to it.
+type direct struct{ *Handler }
+
+// Logger returns a logger for a subsystem, at LevelInfo. The tag stands in each of
+// its lines.
+func (b *Backend) Logger(subsystemTag string) Logger {
+	return &printer.Printer{Sink: direct{b.handler(subsystemTag, true)}}
 }
 
-// depth is how far above print and printf the caller of the logger is.
-const depth = 2
-
-func (l *logger) on(level Level) bool { return l.level.Load() <= uint32(level) }
-
-// printf writes a line with a formatted message.
-func (l *logger) printf(level Level, format string, params []any) {
-	b := l.b
-	now := b.now() // as early as can be
-	var pc uintptr
-	if b.places() {
-		pc = caller(depth + b.skip)
-	}
-	buf := getBuffer()
-	p := b.begin(buf.b, now, l.head[level], pc)
-	p = b.appendf(p, format, params)
-	buf.b = b.end(p)
-	b.write(buf.b)
-	buf.put()
+// Logger returns a logger that writes this handler's lines, with its prefix and
+// attributes, at LevelInfo, whatever the handler's own level. An empty tag stands for
+// the handler's.
+func (h *Handler) Logger(subsystemTag string) Logger {
+	sub := h.SubSystem(cmp.Or(subsystemTag, h.tag))
+	sub.SetLevel(LevelInfo)
+	return &printer.Printer{Sink: direct{sub}}
 }
 
-// print writes a line with the operands, a blank between any two.
-func (l *logger) print(level Level, v []any) {
-	b := l.b
-	now := b.now()
-	var pc uintptr
-	if b.places() {
-		pc = caller(depth + b.skip)
-	}
-	buf := getBuffer()
-	p := b.begin(buf.b, now, l.head[level], pc)
-	start := len(p)
-	p = appendOperands(p, v)
-	p = b.endMessage(p, start, 0)
-	buf.b = b.end(p)
-	b.write(buf.b)
-	buf.put()
+func (d direct) On(_ context.Context, level Level) bool { return d.on(level) }
+
+func (d direct) Printf(level Level, format string, params []any) {
+	_ = d.message(level, 2, appendFormat, format, params)
 }
 
-func (l *logger) Level() Level         { return Level(l.level.Load()) }
-func (l *logger) SetLevel(level Level) { l.level.Store(uint32(level)) }
-
-func (l *logger) Tracef(format string, params ...interface{}) {
-	if l.on(LevelTrace) {
-		l.printf(LevelTrace, format, params)
-	}
-}
-
-func (l *logger) Trace(v ...interface{}) {
-	if l.on(LevelTrace) {
-		l.print(LevelTrace, v)
-	}
-}
-
-func (l *logger) Debugf(format string, params ...interface{}) {
-	if l.on(LevelDebug) {
-		l.printf(LevelDebug, format, params)
-	}
-}
-
-func (l *logger) Debug(v ...interface{}) {
-	if l.on(LevelDebug) {
-		l.print(LevelDebug, v)
-	}
-}
-
-func (l *logger) Infof(format string, params ...interface{}) {
-	if l.on(LevelInfo) {
-		l.printf(LevelInfo, format, params)
-	}
-}
-
-func (l *logger) Info(v ...interface{}) {
-	if l.on(LevelInfo) {
-		l.print(LevelInfo, v)
-	}
-}
-
-func (l *logger) Warnf(format string, params ...interface{}) {
-	if l.on(LevelWarn) {
-		l.printf(LevelWarn, format, params)
-	}
-}
-
-func (l *logger) Warn(v ...interface{}) {
-	if l.on(LevelWarn) {
-		l.print(LevelWarn, v)
-	}
-}
-
-func (l *logger) Errorf(format string, params ...interface{}) {
-	if l.on(LevelError) {
-		l.printf(LevelError, format, params)
-	}
-}
-
-func (l *logger) Error(v ...interface{}) {
-	if l.on(LevelError) {
-		l.print(LevelError, v)
-	}
-}
-
-func (l *logger) Criticalf(format string, params ...interface{}) {
-	if l.on(LevelCritical) {
-		l.printf(LevelCritical, format, params)
-	}
-}
-
-func (l *logger) Critical(v ...interface{}) {
-	if l.on(LevelCritical) {
-		l.print(LevelCritical, v)
-	}
+func (d direct) Print(level Level, v []any) {
+	_ = d.message(level, 2, appendOperands, "", v)
 }

@@ -43,7 +43,7 @@ func TestWrittenBeforeTheCallReturns(t *testing.T) {
 func TestMutableValues(t *testing.T) {
 	var r recorder
 	b := NewBackend(&r, atNoon(), WithFlags(0))
-	l, h, own := FromHandler(b.Handler("A"), "A"), slog.New(b.Handler("A")), b.Logger("A")
+	l, h, own := FromHandler(around{b.Handler("A")}, ""), slog.New(b.Handler("A")), b.Logger("A")
 	list, m, p := []int{0}, map[string]int{}, &sample{}
 	for i := range 100 {
 		list[0], m["k"], p.A = i, i, i

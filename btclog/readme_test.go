@@ -7,5 +7,5 @@ import (
 )
 
 func TestReadmeNamesItsTests(t *testing.T) {
-	readmetest.Check(t, 16, ".", "v2", "../bench/logs")
+	readmetest.Check(t, 7, ".")
 }

@@ -1,6 +1,7 @@
 package btclog
 
 import (
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -44,9 +45,18 @@ func TestColorOnATerminal(t *testing.T) {
 		t.Setenv("NO_COLOR", tt.noColor)
 		t.Setenv("TERM", tt.term)
 		b := NewBackend(NewOutput(tt.f), WithColor())
-		got := strings.Contains(b.Logger("A").(*logger).head[LevelInfo], "\x1b[")
+		got := strings.Contains(b.Handler("A").head[LevelInfo], "\x1b[")
 		if got != tt.want {
 			t.Errorf("%s, NO_COLOR=%s, TERM=%s: colour %v", tt.f.Name(), tt.noColor, tt.term, got)
 		}
+		b = NewBackend(wrapper{wrapper{tt.f}}, WithColor())
+		if got := strings.Contains(b.Handler("A").head[LevelInfo], "\x1b["); got != tt.want {
+			t.Errorf("%s, wrapped: colour %v", tt.f.Name(), got)
+		}
 	}
 }
+
+// wrapper is a writer around another one.
+type wrapper struct{ io.Writer }
+
+func (w wrapper) Unwrap() io.Writer { return w.Writer }

@@ -11,3 +11,6 @@
 // values are written as g.a=1, levels of other programs keep a name, everything is
 // written at LevelTrace and nothing at LevelOff, and Disabled stays so.
 package btclog
+
+// A logger's methods are in slogger.go and internal/printer; sinks.go has what they write
+// to: our own handler, or anybody's by records.

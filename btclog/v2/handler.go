@@ -149,3 +149,9 @@ func (d *DefaultHandler) SubSystem(tag string) Handler {
 func (d *DefaultHandler) WithPrefix(prefix string) Handler {
 	return FromHandler(d.h.WithPrefix(prefix))
 }
+
+// Logger returns a Logger of v1 that writes this handler's lines; it is for
+// btclog.FromHandler, and as [btclog.Handler.Logger].
+func (d *DefaultHandler) Logger(subsystemTag string) btclog.Logger {
+	return d.h.Logger(subsystemTag)
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,31 @@ func TestLogger(t *testing.T) {
 	})
 }
 
+// Every method asks for its own level.
+func TestEveryMethodAtEveryLevel(t *testing.T) {
+	both(t, func(t *testing.T, l Logger, r *recorder) {
+		ctx := t.Context()
+		for own := range LevelOff + 1 {
+			l.SetLevel(own)
+			for level, log := range []func(){
+				func() { l.Tracef(""); l.Trace(); l.TraceS(ctx, "") },
+				func() { l.Debugf(""); l.Debug(); l.DebugS(ctx, "") },
+				func() { l.Infof(""); l.Info(); l.InfoS(ctx, "") },
+				func() { l.Warnf(""); l.Warn(); l.WarnS(ctx, "", nil) },
+				func() { l.Errorf(""); l.Error(); l.ErrorS(ctx, "", nil) },
+				func() { l.Criticalf(""); l.Critical(); l.CriticalS(ctx, "", nil) },
+			} {
+				level, want := btclog.Level(level), ""
+				if level >= own {
+					want = strings.Repeat(fmt.Sprintf("[%v]: \n", level), 3)
+				}
+				log()
+				check(t, r.take(), want)
+			}
+		}
+	})
+}
+
 // Two contexts made from one have nothing of each other, whoever makes them when.
 func TestContextsDoNotAlias(t *testing.T) {
 	l, r := newLogger()
@@ -149,6 +175,32 @@ func TestContextsDoNotAlias(t *testing.T) {
 	r.writes = nil
 	l.InfoS(kept, "m")
 	check(t, r.take(), "[INF]: m k=1\n")
+}
+
+// A list of the caller is not written to, not even where it is odd.
+func TestListsAreNotWrittenTo(t *testing.T) {
+	list := []any{"k", 1, "odd", "beyond"}
+	WithCtx(t.Context(), list[:3]...)
+	if want := []any{"k", 1, "odd", "beyond"}; !slices.Equal(list, want) {
+		t.Errorf("%v, want %v", list, want)
+	}
+}
+
+// Our handler behind a v1 Logger gives its lines the tag, and the level is the Logger's.
+func TestV1LoggerOverOurs(t *testing.T) {
+	var r recorder
+	h := NewDefaultHandler(&r, WithNoTimestamp(), WithCallerFlags(0))
+	h.SetLevel(LevelError)
+	l := btclog.FromHandler(h, "CMGR")
+	l.Infof("x")
+	l.Debug("no")
+	l.SetLevel(LevelTrace)
+	l.Trace("a", "b")
+	btclog.FromHandler(h.SubSystem("A").WithPrefix("p"), "").Info("the tag is kept")
+	if h.Level() != LevelError {
+		t.Errorf("the handler's level is %v", h.Level())
+	}
+	check(t, r.take(), "[INF] CMGR: x\n[TRC] CMGR: a b\n[INF] A: p the tag is kept\n")
 }
 
 // Odd lists do not run into what follows; contexts without attributes are themselves.

@@ -2,147 +2,71 @@ package btclog
 
 import (
 	"context"
-	"fmt"
 
 	"holdfast/btclog"
+	"holdfast/btclog/internal/printer"
 )
 
 // NewSLogger returns a Logger that writes to handler.
 func NewSLogger(handler Handler) Logger {
+	var s sink = records{handler}
 	if d, ok := handler.(*DefaultHandler); ok {
-		return &logger{h: d.h}
+		s = lines{d.h}
 	}
-	return &foreign{h: handler}
+	return &logger{Printer: printer.Printer{Sink: s}, sink: s, h: handler}
 }
 
-// logger writes to our own handler, without making a record.
+// sink is what a logger writes to.
+type sink interface {
+	printer.Sink
+
+	// PrintS writes a message that is on, with the attributes of ctx, err unless it is
+	// nil, and attrs, as Printf does.
+	PrintS(ctx context.Context, level btclog.Level, msg string, err error, attrs []any)
+}
+
+// logger is a v1 Logger and the methods that v2 adds.
 type logger struct {
-	h *btclog.Handler
+	printer.Printer
+	sink sink
+	h    Handler
 }
 
-func (l *logger) print(level btclog.Level, v []any) {
-	if l.h.Level() <= level {
-		_ = l.h.LogLists(level, 2, fmt.Sprint(v...))
-	}
-}
-
-func (l *logger) lists(ctx context.Context, level btclog.Level, msg string, attrs []any) {
-	_ = l.h.LogLists(level, 2, msg, fromCtx(ctx), attrs)
-}
-
-func (l *logger) fail(ctx context.Context, level btclog.Level, msg string, err error, attrs []any) {
-	_ = l.h.LogLists(level, 2, msg, fromCtx(ctx), errList(err), attrs)
-}
-
-func (l *logger) Level() btclog.Level             { return l.h.Level() }
-func (l *logger) SetLevel(level btclog.Level)     { l.h.SetLevel(level) }
-func (l *logger) SubSystem(tag string) Logger     { return &logger{h: l.h.SubSystem(tag)} }
-func (l *logger) WithPrefix(prefix string) Logger { return &logger{h: l.h.WithPrefix(prefix)} }
-
-func (l *logger) Tracef(format string, params ...any) {
-	if l.h.Level() <= LevelTrace {
-		_ = l.h.Logf(LevelTrace, 1, format, params...)
-	}
-}
-
-func (l *logger) Trace(v ...any) {
-	if l.h.Level() <= LevelTrace {
-		l.print(LevelTrace, v)
-	}
-}
+func (l *logger) SubSystem(tag string) Logger     { return NewSLogger(l.h.SubSystem(tag)) }
+func (l *logger) WithPrefix(prefix string) Logger { return NewSLogger(l.h.WithPrefix(prefix)) }
 
 func (l *logger) TraceS(ctx context.Context, msg string, attrs ...any) {
-	if l.h.Level() <= LevelTrace {
-		l.lists(ctx, LevelTrace, msg, attrs)
-	}
-}
-
-func (l *logger) Debugf(format string, params ...any) {
-	if l.h.Level() <= LevelDebug {
-		_ = l.h.Logf(LevelDebug, 1, format, params...)
-	}
-}
-
-func (l *logger) Debug(v ...any) {
-	if l.h.Level() <= LevelDebug {
-		l.print(LevelDebug, v)
+	if l.sink.On(ctx, LevelTrace) {
+		l.sink.PrintS(ctx, LevelTrace, msg, nil, attrs)
 	}
 }
 
 func (l *logger) DebugS(ctx context.Context, msg string, attrs ...any) {
-	if l.h.Level() <= LevelDebug {
-		l.lists(ctx, LevelDebug, msg, attrs)
-	}
-}
-
-func (l *logger) Infof(format string, params ...any) {
-	if l.h.Level() <= LevelInfo {
-		_ = l.h.Logf(LevelInfo, 1, format, params...)
-	}
-}
-
-func (l *logger) Info(v ...any) {
-	if l.h.Level() <= LevelInfo {
-		l.print(LevelInfo, v)
+	if l.sink.On(ctx, LevelDebug) {
+		l.sink.PrintS(ctx, LevelDebug, msg, nil, attrs)
 	}
 }
 
 func (l *logger) InfoS(ctx context.Context, msg string, attrs ...any) {
-	if l.h.Level() <= LevelInfo {
-		l.lists(ctx, LevelInfo, msg, attrs)
-	}
-}
-
-func (l *logger) Warnf(format string, params ...any) {
-	if l.h.Level() <= LevelWarn {
-		_ = l.h.Logf(LevelWarn, 1, format, params...)
-	}
-}
-
-func (l *logger) Warn(v ...any) {
-	if l.h.Level() <= LevelWarn {
-		l.print(LevelWarn, v)
+	if l.sink.On(ctx, LevelInfo) {
+		l.sink.PrintS(ctx, LevelInfo, msg, nil, attrs)
 	}
 }
 
 func (l *logger) WarnS(ctx context.Context, msg string, err error, attrs ...any) {
-	if l.h.Level() <= LevelWarn {
-		l.fail(ctx, LevelWarn, msg, err, attrs)
-	}
-}
-
-func (l *logger) Errorf(format string, params ...any) {
-	if l.h.Level() <= LevelError {
-		_ = l.h.Logf(LevelError, 1, format, params...)
-	}
-}
-
-func (l *logger) Error(v ...any) {
-	if l.h.Level() <= LevelError {
-		l.print(LevelError, v)
+	if l.sink.On(ctx, LevelWarn) {
+		l.sink.PrintS(ctx, LevelWarn, msg, err, attrs)
 	}
 }
 
 func (l *logger) ErrorS(ctx context.Context, msg string, err error, attrs ...any) {
-	if l.h.Level() <= LevelError {
-		l.fail(ctx, LevelError, msg, err, attrs)
-	}
-}
-
-func (l *logger) Criticalf(format string, params ...any) {
-	if l.h.Level() <= LevelCritical {
-		_ = l.h.Logf(LevelCritical, 1, format, params...)
-	}
-}
-
-func (l *logger) Critical(v ...any) {
-	if l.h.Level() <= LevelCritical {
-		l.print(LevelCritical, v)
+	if l.sink.On(ctx, LevelError) {
+		l.sink.PrintS(ctx, LevelError, msg, err, attrs)
 	}
 }
 
 func (l *logger) CriticalS(ctx context.Context, msg string, err error, attrs ...any) {
-	if l.h.Level() <= LevelCritical {
-		l.fail(ctx, LevelCritical, msg, err, attrs)
+	if l.sink.On(ctx, LevelCritical) {
+		l.sink.PrintS(ctx, LevelCritical, msg, err, attrs)
 	}
 }

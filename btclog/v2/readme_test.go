@@ -1,0 +1,11 @@
+package btclog
+
+import (
+	"testing"
+
+	"holdfast/internal/readmetest"
+)
+
+func TestReadmeNamesItsTests(t *testing.T) {
+	readmetest.Check(t, 9, ".", "..", "../../bench/logs")
+}
