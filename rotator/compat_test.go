@@ -75,6 +75,26 @@ func TestNew(t *testing.T) {
 		shut(t, r)
 		checkNames(t, file, "x.log x.log.10.xyz x.log.8.xyz x.log.9.xyz")
 	})
+	t.Run("rolls that only the new suffix makes ours", func(t *testing.T) {
+		file := tempLog(t)
+		for n := 5; n <= 7; n++ {
+			zip(t, rollName{n: int64(n), suffix: "xyz"}.in(file), "old\n")
+		}
+		r := newCompat(t, file, 1, false, 2)
+		r.SetCompressor(gzip.NewWriter(nil), "xyz")
+		write(t, r, line)
+		shut(t, r)
+		checkNames(t, file, "x.log x.log.7.xyz x.log.8.xyz")
+	})
+	t.Run("lets go of files", func(t *testing.T) {
+		z := &watched{Writer: gzip.NewWriter(nil)}
+		r := open(t, tempLog(t), Options{MaxSize: 1, Compressor: z, Suffix: "gz"})
+		write(t, r, "a")
+		shut(t, r)
+		if z.resets != 2 || z.to != io.Discard {
+			t.Errorf("after %d Resets the Compressor has %T", z.resets, z.to)
+		}
+	})
 	t.Run("unusable suffix", func(t *testing.T) {
 		file := tempLog(t)
 		r := open(t, file, Options{MaxSize: 1, OnError: func(error) {}})
@@ -85,6 +105,19 @@ func TestNew(t *testing.T) {
 			t.Errorf("%d errors, want 1", r.Errors())
 		}
 	})
+}
+
+// A watched is a Compressor of which is known what it writes to.
+type watched struct {
+	*gzip.Writer
+	to     io.Writer
+	resets int
+}
+
+func (w *watched) Reset(to io.Writer) {
+	w.to = to
+	w.resets++
+	w.Writer.Reset(to)
 }
 
 func TestRun(t *testing.T) {
@@ -111,6 +144,33 @@ func TestRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A stream without line feeds is cut into lines of 1 MiB, or the log would be one
+// file that grows for ever.
+func TestRunEndless(t *testing.T) {
+	const lines = 5
+	file := tempLog(t)
+	var tee strings.Builder
+	r := open(t, file, Options{MaxSize: 1000, MaxRolls: -1, Plain: true, Tee: &tee})
+	in := strings.Repeat("z", lines*maxRunLine) + "end\n" + strings.Repeat("y", maxRunLine-1) + "\n"
+	if err := r.Run(strings.NewReader(in)); err != io.EOF {
+		t.Errorf("Run = %v", err)
+	}
+	shut(t, r)
+	got := history(t, file)
+	for i, line := range got {
+		if i < lines && line != in[:maxRunLine]+"\n" {
+			t.Errorf("line %d has %d bytes", i, len(line))
+		}
+	}
+	if len(got) != lines+2 || got[lines] != "end\n" || len(got[lines+1]) != maxRunLine {
+		t.Errorf("%d lines", len(got))
+	}
+	if tee.String() != strings.Join(got, "") {
+		t.Error("the tee has something else")
+	}
+	checkNames(t, file, "x.log x.log.1 x.log.2 x.log.3 x.log.4 x.log.5 x.log.6")
 }
 
 // The way lnd uses it: a pipe, with Run at its other end.

@@ -17,9 +17,10 @@ const retryCompress = time.Minute
 
 // A job is one roll to be compressed.
 type job struct {
-	n      int64
-	z      Compressor
-	suffix string
+	n        int64
+	z        Compressor
+	suffix   string   // empty: it stays plain
+	archives []string // the endings of archives that are there
 }
 
 // work has a goroutine compress what there is to compress. At most one runs. It
@@ -55,7 +56,7 @@ func (r *Rotator) dueRoll() *roll {
 		if !roll.plain() || now.Before(roll.retry) {
 			continue
 		}
-		if !r.opts.Plain || len(roll.suffixes) > 1 {
+		if paired := len(roll.suffixes) > 1; paired && !roll.both || !paired && !r.opts.Plain {
 			return roll
 		}
 	}
@@ -73,34 +74,51 @@ func (r *Rotator) takeJob() (job, bool) {
 		r.working = false
 		return job{}, false
 	}
-	if r.opts.Plain {
-		return job{n: roll.n}, true
+	j := job{n: roll.n}
+	for _, suffix := range roll.suffixes {
+		if suffix != "" {
+			j.archives = append(j.archives, suffix)
+		}
 	}
-	return job{roll.n, r.opts.Compressor, r.opts.Suffix}, true
+	if !r.opts.Plain {
+		j.z, j.suffix = r.opts.Compressor, r.opts.Suffix
+	}
+	return j, true
 }
 
 // compress makes the archive of a roll and removes the plain file, in an order
-// that leaves one of both whole on disk at every moment: the archive gets its
-// name only when its content is on disk, and the plain file goes only when that
-// name is. An archive that was there before, maybe cut short, is replaced.
+// that leaves one of both whole on disk at every moment, and no half of the
+// other beside it: the archive gets its name only when its content is on disk,
+// and that of the plain file too, which may come back after a power cut; the
+// plain file goes only when the name of the archive is on disk. An archive that
+// was there before is replaced only if the plain file holds what it does.
 func (r *Rotator) compress(j job) error {
 	plain := rollName{n: j.n}.in(r.filename)
-	if j.suffix != "" {
+	surplus, err := r.weigh(j, plain)
+	if err != nil {
+		return err
+	}
+	if j.suffix != "" && !slices.Contains(surplus, "") {
 		if err := r.archive(j, plain); err != nil {
 			return err
 		}
+		surplus = slices.DeleteFunc(surplus, func(s string) bool { return s == j.suffix })
+		surplus = append(surplus, "")
 	}
+	return r.drop(j.n, surplus)
+}
+
+// drop removes the files of a roll that have these endings.
+func (r *Rotator) drop(n int64, suffixes []string) error {
 	r.mu.Lock()
 	defer r.leave()
-	roll := r.find(j.n)
+	roll := r.find(n)
 	if roll == nil {
 		return nil // trimmed
 	}
-	for _, suffix := range slices.Clone(roll.suffixes) {
-		if suffix == j.suffix {
-			continue
-		}
-		path := rollName{n: j.n, suffix: suffix}.in(r.filename)
+	defer r.measure(roll)
+	for _, suffix := range suffixes {
+		path := rollName{n: n, suffix: suffix}.in(r.filename)
 		err := r.step("remove plain", func() error { return os.Remove(path) })
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return newError(OpRemove, path, err)
@@ -120,7 +138,10 @@ func (r *Rotator) archive(j job, plain string) error {
 	name.tmp = false
 	final := name.in(r.filename)
 
-	size, err := r.fill(j, plain, tmp)
+	err := r.fill(j, plain, tmp)
+	if err == nil {
+		err = j.mayReplace(final, tmp)
+	}
 	if err == nil {
 		err = func() error {
 			r.mu.Lock()
@@ -135,7 +156,6 @@ func (r *Rotator) archive(j job, plain string) error {
 			if !slices.Contains(roll.suffixes, j.suffix) {
 				roll.suffixes = append(roll.suffixes, j.suffix)
 			}
-			roll.size = size
 			return nil
 		}()
 	}
@@ -145,24 +165,30 @@ func (r *Rotator) archive(j job, plain string) error {
 		}
 		return err
 	}
+	return r.syncDir()
+}
+
+func (r *Rotator) syncDir() error {
 	return r.step("sync dir", func() error { return syncDir(filepath.Dir(r.filename)) })
 }
 
-// fill compresses the file plain into the file tmp, which is on disk then, and
-// returns its size.
-func (r *Rotator) fill(j job, plain, tmp string) (size int64, err error) {
+// fill compresses the file plain into the file tmp. Both are on disk then.
+func (r *Rotator) fill(j job, plain, tmp string) (err error) {
+	if err := r.step("sync roll", func() error { return syncPath(plain) }); err != nil {
+		return err
+	}
 	src, err := openRead(plain)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer src.Close()
 	info, err := src.Stat()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	dst, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, r.opts.Mode)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() {
 		if cerr := dst.Close(); err == nil {
@@ -182,16 +208,19 @@ func (r *Rotator) fill(j job, plain, tmp string) (size int64, err error) {
 		return j.z.Close()
 	})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if err := r.step("sync archive", dst.Sync); err != nil {
-		return 0, err
-	}
-	done, err := dst.Stat()
+	return r.step("sync archive", dst.Sync)
+}
+
+// syncPath has the content of a file on disk when it returns.
+func syncPath(path string) error {
+	f, err := openSync(path)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return done.Size(), nil
+	defer f.Close()
+	return f.Sync()
 }
 
 // finish is called with the outcome of a job.
@@ -211,5 +240,6 @@ func (r *Rotator) finish(j job, err error) {
 		r.rescan() // others removed the roll
 		return
 	}
+	roll.both = errors.Is(err, errBoth)
 	r.note(OpCompress, plain, err)
 }

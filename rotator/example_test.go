@@ -3,6 +3,7 @@ package rotator_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"path/filepath"
@@ -69,4 +70,43 @@ func ExampleNew() {
 	_, err = rotator.New(file, 10*1024, false, 3)
 	fmt.Println(errors.Is(err, rotator.ErrLocked))
 	// Output: true
+}
+
+// OnError runs inside the Write of the logger, which holds its mutex: errors are
+// queued, and logged by another goroutine.
+func ExampleOptions_onError() {
+	dir, err := os.MkdirTemp("", "logs")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+
+	errs := make(chan error, 16)
+	r, err := rotator.Open(filepath.Join(dir, "node.log"), rotator.Options{
+		OnError: func(err error) {
+			select {
+			case errs <- err:
+			default: // more than can be logged; r.Errors counts it
+			}
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	logger := log.New(io.MultiWriter(r, os.Stdout), "", 0)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for err := range errs {
+			logger.SetOutput(os.Stdout) // takes the logger's mutex
+			logger.Print("log file: ", errors.Is(err, os.ErrClosed))
+		}
+	}()
+	if err := r.Close(); err != nil {
+		log.Fatal(err)
+	}
+	logger.Print("cannot be written any more")
+	close(errs)
+	<-done
+	// Output: log file: true
 }

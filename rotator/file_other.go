@@ -15,6 +15,9 @@ func openAppend(path string, mode fs.FileMode) (*os.File, error) {
 // openRead opens a file to read.
 func openRead(path string) (*os.File, error) { return os.Open(path) }
 
+// openSync opens a file to sync it.
+func openSync(path string) (*os.File, error) { return os.Open(path) }
+
 // cut shortens a file. What is written next comes at its end.
 func cut(f *os.File, size int64) error { return f.Truncate(size) }
 

@@ -27,6 +27,11 @@ func openRead(path string) (*os.File, error) {
 	return openShared(path, syscall.GENERIC_READ, syscall.OPEN_EXISTING)
 }
 
+// openSync opens a file to sync it, for which the system wants the right to write.
+func openSync(path string) (*os.File, error) {
+	return openShared(path, syscall.GENERIC_WRITE, syscall.OPEN_EXISTING)
+}
+
 // openShared is os.OpenFile, but others may rename and remove the file, as on Unix.
 func openShared(path string, access, create uint32) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)

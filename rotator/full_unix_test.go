@@ -5,7 +5,6 @@ package rotator
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/signal"
 	"strings"
@@ -16,29 +15,94 @@ import (
 // lockNamesProcess: ErrLocked says which process has the log.
 const lockNamesProcess = true
 
-func init() { children["limited"] = limitedChild }
+func init() {
+	children["limited"] = limitedChild
+	children["limited start"] = limitedStartChild
+	children["limited and cut"] = limitedAndCutChild
+}
 
-// limitedChild writes until the system refuses to make the file longer, then
-// with more room.
-func limitedChild() {
+// limit has the system refuse to make a file longer than size, until it is told
+// otherwise.
+func limit(size int) (lift func()) {
 	signal.Ignore(syscall.SIGXFSZ)
-	refused := 0
-	r, err := Open(os.Getenv("LOG"), Options{OnError: func(error) { refused++ }})
-	if err != nil {
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
 		fail(err)
 	}
-	var lim syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &lim); err != nil {
-		fail(err)
-	}
-	free := lim
-	lim.Cur = 10_007 // in the middle of a line
 	set := func(l syscall.Rlimit) {
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l); err != nil {
 			fail(err)
 		}
 	}
-	set(lim)
+	now := before
+	now.Cur = uint64(size)
+	set(now)
+	return func() { set(before) }
+}
+
+// expect fails unless the log holds this.
+func expect(want string) {
+	if got, err := os.ReadFile(os.Getenv("LOG")); err != nil || string(got) != want {
+		fail(fmt.Sprintf("the log holds %.99q, %v; want %.99q", got, err, want))
+	}
+}
+
+// limitedStartChild begins with half a line that cannot get its end yet.
+func limitedStartChild() {
+	const half = "half a line of a process that was killed"
+	if err := os.WriteFile(os.Getenv("LOG"), []byte(half), 0o600); err != nil {
+		fail(err)
+	}
+	lift := limit(len(half))
+	refused := 0
+	r, err := Open(os.Getenv("LOG"), Options{OnError: func(error) { refused++ }})
+	if err != nil {
+		fail(err)
+	}
+	if _, err := r.Write([]byte("refused\n")); !errors.Is(err, syscall.EFBIG) {
+		fail("Write:", err)
+	}
+	expect(half)
+	lift()
+	if _, err := r.Write([]byte("whole\n")); err != nil || refused == 0 {
+		fail("Write:", err, "refused", refused)
+	}
+	expect(half + "\nwhole\n")
+}
+
+// limitedAndCutChild writes a part of a line after others have cut the file.
+func limitedAndCutChild() {
+	r, err := Open(os.Getenv("LOG"), Options{OnError: func(error) {}})
+	if err != nil {
+		fail(err)
+	}
+	if _, err := r.Write([]byte(strings.Repeat("before\n", 500))); err != nil {
+		fail(err)
+	}
+	if err := os.Truncate(os.Getenv("LOG"), 7); err != nil {
+		fail(err)
+	}
+	lift := limit(10)
+	if _, err := r.Write([]byte("refused\n")); !errors.Is(err, syscall.EFBIG) {
+		fail("Write:", err)
+	}
+	lift()
+	expect("before\n")
+	if _, err := r.Write([]byte("after\n")); err != nil {
+		fail(err)
+	}
+	expect("before\nafter\n")
+}
+
+// limitedChild writes until the system refuses to make the file longer, then
+// with more room.
+func limitedChild() {
+	refused := 0
+	r, err := Open(os.Getenv("LOG"), Options{OnError: func(error) { refused++ }})
+	if err != nil {
+		fail(err)
+	}
+	lift := limit(10_007) // in the middle of a line
 	var kept []string
 	for i := range 300 {
 		line := fullLine(i)
@@ -57,7 +121,7 @@ func limitedChild() {
 			if len(kept) == i+1 || refused == 0 {
 				fail("nothing was refused")
 			}
-			set(free)
+			lift()
 		}
 	}
 	if err := r.Close(); err != nil {
@@ -68,23 +132,15 @@ func limitedChild() {
 	}
 }
 
-// fullLine is a line that does not compress well.
-func fullLine(i int) string {
-	rnd := rand.New(rand.NewPCG(uint64(i), 0))
-	b := fmt.Appendf(nil, "%d", i)
-	for range 1 + rnd.IntN(10) {
-		b = fmt.Appendf(b, " %016x", rnd.Uint64())
-	}
-	return string(append(b, '\n'))
-}
-
 // The system takes only a part of a line: the part is taken back, Write returns
 // the system's error, and when there is room again all goes on. No rights are
 // needed for this: the limit of a process stands for a full disk.
 func TestShortWrite(t *testing.T) {
-	cmd := child(t, "limited", "LOG="+tempLog(t))
-	cmd.Stderr = nil
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for _, name := range []string{"limited", "limited start", "limited and cut"} {
+		cmd := child(t, name, "LOG="+tempLog(t))
+		cmd.Stderr = nil
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
 	}
 }

@@ -8,6 +8,29 @@ import (
 	"time"
 )
 
+// follow returns the file that a log's name stands for, which may be a symbolic
+// link: a rotation would rename the link, and go on in the same file. Where the
+// links go round nothing can be opened.
+func follow(filename string) string {
+	const maxLinks = 40 // as Linux
+	for range maxLinks {
+		target, err := os.Readlink(filename)
+		if err != nil {
+			break // no link, or nothing there
+		}
+		dir, base := filepath.Split(target)
+		if !filepath.IsAbs(target) {
+			dir = filepath.Dir(filename) + string(filepath.Separator) + dir
+		}
+		// Now, for "link/.." is not ".".
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = real
+		}
+		filename = filepath.Join(dir, base)
+	}
+	return filename
+}
+
 // openLive opens the file of the log's name, and makes it if there is none.
 func (r *Rotator) openLive() (*os.File, fs.FileInfo, error) {
 	fail := func(err error) (*os.File, fs.FileInfo, error) { return nil, nil, newError(OpOpen, r.filename, err) }

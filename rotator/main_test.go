@@ -47,6 +47,16 @@ func newRand(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
+// fullLine is a line that does not compress well.
+func fullLine(i int) string {
+	rnd := rand.New(rand.NewPCG(uint64(i), 0))
+	b := fmt.Appendf(nil, "%d", i)
+	for range 1 + rnd.IntN(10) {
+		b = fmt.Appendf(b, " %016x", rnd.Uint64())
+	}
+	return string(append(b, '\n'))
+}
+
 // openUnlinked skips a test that removes open files where that is not possible.
 func openUnlinked(t *testing.T) {
 	if runtime.GOOS == "windows" {

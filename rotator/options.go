@@ -67,9 +67,15 @@ type Options struct {
 	// OnError is told what went wrong, as an *Error: write errors, which are
 	// also returned, and those of rotation, removal and compression, which
 	// otherwise only Errors counts. Of each Op at most one error a second is
-	// handed over, so it may safely write to this very log. It runs in the
-	// goroutine that met the error, without a lock, maybe in two at once, and
-	// must not call Close. Nil means a line on standard error.
+	// handed over. Nil means a line on standard error.
+	//
+	// It runs in the goroutine that met the error, so mostly inside the call of
+	// Write. It must not log to a logger that writes to this Rotator: log.Logger,
+	// the handlers of log/slog, btclog and others hold a mutex while they call
+	// Write, and would wait for themselves for ever. Queue the error for another
+	// goroutine, which may log it, or write to standard error. (The Rotator holds
+	// no lock then: its own methods may be called, but not Close.) It may run in
+	// two goroutines at once.
 	OnError func(error)
 
 	// lazy puts off the compression of left-overs to the first use, so that

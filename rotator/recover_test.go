@@ -40,7 +40,6 @@ func TestLeftOvers(t *testing.T) {
 		put(t, file+".2.gz", "half")
 		put(t, file+".2", "two\n")
 		put(t, file+".3.zst.tmp", "half")
-		put(t, file+".3.zst", "half")
 		put(t, file+".3", "three\n")
 		put(t, file+".4.gz.tmp", "half")
 		r := open(t, file, Options{Plain: plain})
@@ -86,7 +85,8 @@ func TestJrickDirectory(t *testing.T) {
 	checkHistory(t, file, "roll 133", "roll 134", "roll 135", "live", "new")
 }
 
-// A roll is removed only when its archive is on disk under its name.
+// A roll is removed only when its archive is on disk under its name, and an
+// archive gets its name only when its roll is on disk too: the roll may come back.
 func TestCompressionOrder(t *testing.T) {
 	file := tempLog(t)
 	var steps []string
@@ -95,11 +95,26 @@ func TestCompressionOrder(t *testing.T) {
 	put(t, file+".1.gz.tmp", "half")
 	r := open(t, file, Options{hook: hook})
 	shut(t, r)
-	const want = "remove, compress, sync archive, rename archive, sync dir, remove plain"
+	const want = "remove, sync roll, compress, sync archive, rename archive, sync dir, remove plain"
 	if got := strings.Join(steps, ", "); got != want {
 		t.Errorf("steps: %s\nwant:  %s", got, want)
 	}
 	checkNames(t, file, "x.log x.log.1.gz")
+
+	// An archive that was there before may be jrick's, who syncs nothing.
+	steps = nil
+	put(t, file+".1", "one\n")
+	shut(t, open(t, file, Options{hook: hook}))
+	if got := strings.Join(steps, ", "); got != "sync archive, sync dir, remove plain" {
+		t.Errorf("steps beside an archive: %s", got)
+	}
+	steps = nil
+	put(t, file+".1", "one\n")
+	shut(t, open(t, file, Options{Plain: true, hook: hook}))
+	if got := strings.Join(steps, ", "); got != "sync roll, remove plain" {
+		t.Errorf("steps beside an archive that is to go: %s", got)
+	}
+	checkNames(t, file, "x.log x.log.1")
 }
 
 // A failing is a Compressor that fails as often as it is told to.

@@ -10,13 +10,14 @@ import (
 )
 
 // A roll is what is left of a former live file: a plain file, an archive, or
-// both if a process ended in between. The plain file is the truth then.
+// both if a process ended in between.
 type roll struct {
 	n        int64
 	suffixes []string // of its files, unordered; "" is the plain file
 	size     int64    // of all its files
 	mod      time.Time
 	retry    time.Time // not to be compressed before: it failed
+	both     bool      // the plain file and an archive are both to stay; see errBoth
 }
 
 func (r *roll) plain() bool { return slices.Contains(r.suffixes, "") }
@@ -104,6 +105,11 @@ func (r *Rotator) rescan() {
 		r.note(OpScan, filepath.Dir(r.filename), err)
 		return
 	}
+	for _, roll := range l.rolls {
+		if known := r.find(roll.n); known != nil {
+			roll.retry, roll.both = known.retry, known.both
+		}
+	}
 	r.rolls = l.rolls
 	if r.working {
 		return // a temporary may be the worker's
@@ -142,6 +148,16 @@ func (r *Rotator) find(n int64) *roll {
 		}
 	}
 	return nil
+}
+
+// measure looks anew how large a roll is. It must be called with the lock held.
+func (r *Rotator) measure(roll *roll) {
+	roll.size = 0
+	for _, suffix := range roll.suffixes {
+		if info, err := os.Lstat(rollName{n: roll.n, suffix: suffix}.in(r.filename)); err == nil {
+			roll.size += info.Size()
+		}
+	}
 }
 
 // remove removes a file and says whether it is gone. It must be called with the

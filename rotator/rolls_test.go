@@ -136,6 +136,58 @@ func TestMaxTotalBytes(t *testing.T) {
 	checkNames(t, file, "x.log x.log.2 x.log.3 x.log.5")
 }
 
+// A roll counts with the size that it has after its compression.
+func TestMaxTotalBytesCompressed(t *testing.T) {
+	file := tempLog(t)
+	synctest.Test(t, func(t *testing.T) {
+		r := open(t, file, Options{MaxSize: 1, MaxRolls: -1, MaxTotalBytes: 100})
+		for range 9 {
+			write(t, r, "a") // 2 bytes; an archive of them has 26
+			synctest.Wait()
+			total := int64(0)
+			r.mu.Lock()
+			for _, roll := range r.rolls {
+				total += roll.size
+			}
+			r.mu.Unlock()
+			onDisk := int64(0)
+			l, err := list(file, "gz")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, roll := range l.rolls {
+				onDisk += roll.size
+			}
+			if total != onDisk || onDisk > 100+26 {
+				t.Fatalf("rolls of %d bytes counted, %d on disk", total, onDisk)
+			}
+		}
+		shut(t, r)
+	})
+}
+
+// A roll that could not be removed is tried again at the next rotation.
+func TestRemovalFails(t *testing.T) {
+	file := tempLog(t)
+	fail := false
+	r := open(t, file, Options{MaxSize: 1, MaxRolls: 1, Plain: true, OnError: func(error) {}, hook: func(step string) error {
+		if fail && step == "remove" {
+			return os.ErrPermission
+		}
+		return nil
+	}})
+	write(t, r, "a")
+	fail = true
+	write(t, r, "b", "c")
+	checkNames(t, file, "x.log x.log.1 x.log.2 x.log.3")
+	fail = false
+	write(t, r, "d")
+	checkNames(t, file, "x.log x.log.4")
+	if r.Errors() != 3 { // 1; 1 and 2
+		t.Errorf("%d errors, want 3", r.Errors())
+	}
+}
+
 // MaxAge counts from a roll's last line, also across its compression and a
 // restart, and is applied though nothing is rotated.
 func TestMaxAge(t *testing.T) {

@@ -17,7 +17,7 @@ const watchEvery = time.Second
 // A Rotator is a log file that is rotated. Its methods are safe for concurrent
 // use. It must be closed.
 type Rotator struct {
-	filename string // absolute, unless the working directory is unknown
+	filename string // absolute, unless the working directory is unknown; no link
 
 	mu sync.Mutex // guards all below
 
@@ -43,6 +43,8 @@ type Rotator struct {
 	working bool    // the worker runs
 
 	syncTimer *time.Timer // set: the file is to be synced when it fires
+	syncs     int         // calls of Sync under way
+	retired   []*os.File  // to be closed when there are none
 
 	errors uint64
 	told   map[Op]time.Time
@@ -54,8 +56,13 @@ type Rotator struct {
 // Open opens a log file, or makes it, and its directory too. Then what an earlier
 // process, of this package or of jrick/logrotate, has left behind is put in
 // order: a last line without end gets one, temporary files are removed, the
-// limits are applied, and rolls that are not compressed, or whose archive may
-// not be whole, are compressed in the background.
+// limits are applied, and rolls that are not compressed, or whose archive is not
+// whole, are compressed in the background. A roll and an archive of it that do
+// not hold the same both stay, which OnError is told.
+//
+// If filename is a symbolic link, the log is the file it points to now: rolls and
+// the lock file are beside that, and errors name it. The link stays as it is, and
+// is not looked at again.
 //
 // The error is an *Error. It matches ErrLocked if the file is in use.
 func Open(filename string, opts Options) (*Rotator, error) {
@@ -66,6 +73,7 @@ func Open(filename string, opts Options) (*Rotator, error) {
 	if abs, err := filepath.Abs(filename); err == nil {
 		filename = abs
 	}
+	filename = follow(filename)
 	r := &Rotator{filename: filename, opts: opts, told: make(map[Op]time.Time)}
 	r.mu.Lock()
 	defer r.leave()
@@ -150,7 +158,9 @@ func (r *Rotator) step(name string, do func() error) error {
 }
 
 // Close closes the file, and returns when the rolls of this log have been
-// compressed and every goroutine has ended. A second Close returns nil.
+// compressed and every goroutine has ended. If the file was removed in the last
+// second, the lines since are in a new one. A second Close returns nil. The error
+// is an *Error.
 func (r *Rotator) Close() error {
 	err := r.close()
 	r.wg.Wait()
@@ -167,12 +177,18 @@ func (r *Rotator) close() error {
 	if r.closed {
 		return nil
 	}
-	r.closed = true
 	var first error
+	if r.size > r.watchedSize && r.removed() {
+		first = r.moved()
+	}
+	r.closed = true
 	r.stopSync()
 	if r.opts.SyncEvery != 0 {
 		if err := r.step("sync live", r.f.Sync); err != nil {
-			first = r.note(OpSync, r.filename, err)
+			err = r.note(OpSync, r.filename, err)
+			if first == nil {
+				first = err
+			}
 		}
 	}
 	if err := r.f.Close(); err != nil && first == nil {

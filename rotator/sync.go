@@ -9,29 +9,45 @@ import (
 // Sync syncs the live file to disk. Writes go on meanwhile. A logger may call it
 // after a line that matters. The error is an *Error.
 func (r *Rotator) Sync() error {
-	f, err := func() (*os.File, error) {
-		r.mu.Lock()
+	r.mu.Lock()
+	if r.closed {
 		defer r.leave()
-		if r.closed {
-			return nil, r.note(OpSync, r.filename, os.ErrClosed)
-		}
-		return r.f, nil
-	}()
-	if err != nil {
-		return err
+		return r.note(OpSync, r.filename, os.ErrClosed)
 	}
-	return r.syncFile(f)
+	f := r.f
+	r.syncs++
+	r.mu.Unlock()
+
+	err := r.syncFile(f)
+
+	r.mu.Lock()
+	defer r.leave()
+	if r.syncs--; r.syncs == 0 {
+		for _, old := range r.retired {
+			r.closeFile(old, r.filename)
+		}
+		r.retired = nil
+	}
+	return err
 }
 
-// syncFile syncs a file that may be rotated away meanwhile; then retire syncs it.
+// syncFile syncs a file that may be rotated away meanwhile. If it was closed,
+// that was done with a sync, unless syncing is not asked for.
 func (r *Rotator) syncFile(f *os.File) error {
 	err := r.step("sync live", f.Sync)
-	if err == nil || errors.Is(err, os.ErrClosed) {
+	if err == nil || errors.Is(err, os.ErrClosed) && r.opts.SyncEvery != 0 {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.leave()
 	return r.note(OpSync, r.filename, err)
+}
+
+// closeFile must be called with the lock held.
+func (r *Rotator) closeFile(f *os.File, name string) {
+	if err := f.Close(); err != nil {
+		r.note(OpClose, name, err)
+	}
 }
 
 // wrote has what was just written synced as Options.SyncEvery says. It must be
@@ -74,17 +90,17 @@ func (r *Rotator) stopSync() {
 func (r *Rotator) retire(f *os.File, name string) {
 	r.stopSync()
 	if r.opts.SyncEvery == 0 {
-		if err := f.Close(); err != nil {
-			r.note(OpClose, name, err)
+		if r.syncs > 0 {
+			r.retired = append(r.retired, f) // a Sync may still need it
+		} else {
+			r.closeFile(f, name)
 		}
 		return
 	}
 	r.wg.Go(func() {
 		_ = r.syncFile(f) // noted
-		if err := f.Close(); err != nil {
-			r.mu.Lock()
-			defer r.leave()
-			r.note(OpClose, name, err)
-		}
+		r.mu.Lock()
+		defer r.leave()
+		r.closeFile(f, name)
 	})
 }

@@ -14,15 +14,16 @@ import (
 
 // Reopen opens the log file by its name again and goes on there: for the signal
 // after which an external tool that renamed the file wants it let go. Rolls are
-// counted anew. If it fails, writing goes on in the old file, and the error is an
-// *Error.
+// counted anew. If the file was removed, the lines of the last second are in the
+// new one. If it fails, writing goes on in the old file, unless that was removed,
+// and the error is an *Error.
 func (r *Rotator) Reopen() error {
 	r.mu.Lock()
 	defer r.leave()
 	if r.closed {
 		return r.note(OpOpen, r.filename, os.ErrClosed)
 	}
-	return r.reopen()
+	return r.moved()
 }
 
 // reopen must be called with the lock held. It notes its errors.
@@ -63,7 +64,7 @@ func (r *Rotator) watch(now time.Time) {
 			}
 		}
 	case err == nil || errors.Is(err, fs.ErrNotExist) || r.removed():
-		r.moved()
+		_ = r.moved() // noted
 	default:
 		r.note(OpScan, r.filename, err)
 	}
@@ -73,11 +74,11 @@ func (r *Rotator) watch(now time.Time) {
 	r.work()
 }
 
-// moved is called when the live file is not in its place any more. If it was
+// moved is called when the live file may not be in its place any more. If it was
 // renamed, its lines are where it is now. If it was removed, those since watch
 // last saw it are brought into the new file: their writers were told that they
-// are safe. It must be called with the lock held.
-func (r *Rotator) moved() {
+// are safe. It notes its errors. It must be called with the lock held.
+func (r *Rotator) moved() error {
 	old, from, to := r.f, r.watchedSize, r.size
 	removed := r.removed()
 	var tail []byte
@@ -92,14 +93,16 @@ func (r *Rotator) moved() {
 		if removed {
 			r.lost = err
 		}
-		return
+		return err
 	}
-	if len(tail) > 0 {
-		midLine := tail[len(tail)-1] != '\n'
-		if r.append(tail) == nil {
-			r.midLine = midLine
-		}
+	if len(tail) == 0 {
+		return nil
 	}
+	if err := r.append(tail); err != nil {
+		return err
+	}
+	r.midLine = tail[len(tail)-1] != '\n'
+	return r.wrote()
 }
 
 // removed says whether the live file has no name any more. It must be called with

@@ -58,6 +58,132 @@ func TestRemovedWhileRunning(t *testing.T) {
 	}
 }
 
+// The live file was removed, and before that is seen it is asked to be closed,
+// reopened or rotated: the lines that were acknowledged since are there.
+func TestRemovedThen(t *testing.T) {
+	openUnlinked(t)
+	for name, do := range map[string]func(*Rotator) error{
+		"Close": (*Rotator).Close, "Reopen": (*Rotator).Reopen, "Rotate": (*Rotator).Rotate,
+		"Reopen and Close": func(r *Rotator) error { return errors.Join(r.Reopen(), r.Close()) },
+	} {
+		for _, what := range []string{"file", "directory"} {
+			t.Run(name+" "+what, func(t *testing.T) {
+				file := filepath.Join(t.TempDir(), "logs", "x.log")
+				synctest.Test(t, func(t *testing.T) {
+					var syncs atomic.Int64
+					r := open(t, file, Options{SyncEvery: -1, Plain: true, hook: func(step string) error {
+						if step == "sync live" {
+							syncs.Add(1)
+						}
+						return nil
+					}})
+					write(t, r, "old")
+					time.Sleep(time.Second)
+					write(t, r, "seen")
+					path := file
+					if what == "directory" {
+						path = filepath.Dir(file)
+					}
+					if err := os.RemoveAll(path); err != nil {
+						t.Fatal(err)
+					}
+					write(t, r, "two", "three")
+					before := syncs.Load()
+					if err := do(r); err != nil {
+						t.Error(err)
+					}
+					if syncs.Load() == before {
+						t.Error("what was brought back is not synced")
+					}
+					checkHistory(t, file, "seen", "two", "three")
+					shut(t, r)
+				})
+			})
+		}
+	}
+}
+
+// What was in its place when it was last looked at is what somebody wanted to
+// have removed: Close does not make the file anew for that.
+func TestRemovedThenCloseNothingNew(t *testing.T) {
+	openUnlinked(t)
+	file := tempLog(t)
+	r := open(t, file, Options{})
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	shut(t, r)
+	checkNames(t, file, "")
+}
+
+// Close says that it could not save the lines.
+func TestRemovedThenCloseFails(t *testing.T) {
+	openUnlinked(t)
+	dir := filepath.Join(t.TempDir(), "logs")
+	r, err := Open(filepath.Join(dir, "x.log"), Options{OnError: func(error) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, r, "lost")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "a file is in the way")
+	var e *Error
+	if err := r.Close(); !errors.As(err, &e) || r.Errors() == 0 {
+		t.Errorf("Close = %v, %d errors", err, r.Errors())
+	}
+	shut(t, r)
+}
+
+// What was brought back ends in the middle of a line, which goes on.
+func TestRemovedMidLine(t *testing.T) {
+	openUnlinked(t)
+	file := tempLog(t)
+	r := open(t, file, Options{Plain: true})
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Write([]byte("one ")); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Reopen(), r.Rotate()); err != nil {
+		t.Error(err)
+	}
+	write(t, r, "line")
+	checkNames(t, file, "x.log x.log.1")
+	checkFile(t, file+".1", "one line\n")
+}
+
+// Somebody has put a file of his own, or none, in the place of ours: Rotate does
+// not take it for ours.
+func TestReplacedThenRotate(t *testing.T) {
+	openUnlinked(t)
+	file := tempLog(t)
+	r := open(t, file, Options{Plain: true})
+	write(t, r, "a")
+	if err := os.Rename(file, file+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Rotate(); err != nil {
+		t.Error(err)
+	}
+	checkNames(t, file, "x.log x.log.moved") // there was nothing to rotate
+	write(t, r, "b")
+	if err := os.Rename(file, file+".moved2"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, file, "")
+	if err := r.Rotate(); err != nil {
+		t.Error(err)
+	}
+	write(t, r, "c")
+	checkNames(t, file, "x.log x.log.moved x.log.moved2")
+	checkFile(t, file+".moved", "a\n")
+	checkFile(t, file+".moved2", "b\n")
+	checkFile(t, file, "c\n")
+}
+
 // Somebody renames the live file, as logrotate(8) does, without a signal.
 func TestRenamedWhileRunning(t *testing.T) {
 	openUnlinked(t)
