@@ -30,7 +30,7 @@ import (
 // The crash test. Its network has the addresses of the Internet that these are.
 const (
 	crashKills     = 200
-	crashKillsRace = 40 // the daemon needs a second to start then
+	crashKillsRace = 60 // the daemon needs a second to start then
 	crashKillsFew  = 10 // with -short
 
 	crashPeers     = 3000 // whom the daemon may find; of each four one misbehaves
@@ -87,7 +87,7 @@ type crash struct {
 	hub    *simnet.Network // with the peers
 	foes   *simnet.Network // the attackers
 
-	mu    sync.Mutex // of what follows, up to the next empty line
+	mu    sync.Mutex           // of what follows, up to the next empty line
 	tried map[netaddr.Addr]int // acknowledged as good, and in which round
 	bans  map[string]string    // acknowledged, with the reason
 	round int
@@ -208,7 +208,7 @@ func (c *crash) heard(e simnet.Event) {
 func (c *crash) live() {
 	cmd := exec.Command(c.daemon, "run", "--regtest", "--datadir", c.dir, "--nofilelogging", "--nodnsseed",
 		"--listen", crashNode, "--addpeer", crashHub, "--targetoutbound", fmt.Sprint(crashTarget))
-	cmd.Env = append(os.Environ(), "HOME="+c.dir)
+	cmd.Env = append(environ(), "HOME="+c.dir)
 	bind(cmd)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -101,7 +101,7 @@ func (u unusable) test(t *testing.T) {
 	} else {
 		asNobody(cmd)
 	}
-	cmd.Env = append(os.Environ(), "HOME="+home)
+	cmd.Env = append(environ(), "HOME="+home)
 	said, err := u.runBriefly(ctx, t, cmd)
 	said = strings.ReplaceAll(said, dir, "DIR")
 	var lines []string

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,7 +53,7 @@ func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
 	p := &process{name: name, out: newOutput(), ended: make(chan struct{})}
 	p.cmd = exec.Command(args[0], args[1:]...)
-	p.cmd.Env = append(os.Environ(), "HOME="+t.TempDir()) // nobody's files are read or written
+	p.cmd.Env = append(environ(), "HOME="+t.TempDir()) // nobody's files are read or written
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	bind(p.cmd)
 	if err := p.cmd.Start(); err != nil {
@@ -70,6 +71,12 @@ func start(t *testing.T, name string, args ...string) *process {
 		}
 	})
 	return p
+}
+
+// environ returns the environment without what is for the tests alone, which a
+// daemon would take for settings.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "HOLDFAST_") })
 }
 
 // kill ends the process without asking it, and waits for its end.

@@ -160,7 +160,16 @@ func (n *Node) reached(addr net.Addr, services wire.ServiceFlag) {
 	if !ok {
 		return
 	}
-	if e, known := n.book.Lookup(a); known && e.LastSuccess.IsZero() {
+	e, known := n.book.Lookup(a)
+	if !known && !n.fixed[a] {
+		// Another one may have taken its place since it was chosen. What is good is
+		// worth a second try, at another place.
+		k := addrbook.Known{Addr: a, Services: uint64(services), Seen: time.Now()}
+		if n.book.Add(netaddr.Host{}, 0, k) == 0 {
+			n.book.Add(a.Host, 0, k)
+		}
+	}
+	if known && e.LastSuccess.IsZero() {
 		for _, s := range n.sessions() {
 			if s.inbound && s.host.IsValid() && s.host == e.Source {
 				s.useful.Store(time.Now().UnixNano())

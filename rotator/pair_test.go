@@ -143,15 +143,21 @@ func TestRollOrArchiveCutAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	roll, archive := dir+"/roll", dir+"/archive"
 	put(t, roll, all)
-	for n := range len(whole) {
-		put(t, archive, whole[:n])
+	put(t, archive, whole)
+	cut := func(path string, n int) {
+		if err := os.Truncate(path, int64(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := len(whole) - 1; n >= 0; n-- {
+		cut(archive, n)
 		if c, err := compareGzip(roll, archive); err != nil || c != (comparison{inPlain: true}) {
 			t.Fatalf("archive cut to %d of %d bytes: %+v, %v", n, len(whole), c, err)
 		}
 	}
 	put(t, archive, whole)
-	for n := range len(all) {
-		put(t, roll, all[:n])
+	for n := len(all) - 1; n >= 0; n-- {
+		cut(roll, n)
 		if c, err := compareGzip(roll, archive); err != nil || c != (comparison{inArchive: true, whole: true}) {
 			t.Fatalf("roll cut to %d of %d bytes: %+v, %v", n, len(all), c, err)
 		}
