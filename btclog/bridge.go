@@ -29,8 +29,9 @@ func FromHandler(h slog.Handler, subsystemTag string) Logger {
 		h = h.WithAttrs([]slog.Attr{slog.String("subsystem", subsystemTag)})
 	}
 	b := &bridge{h: h}
-	b.SetLevel(LevelInfo)
-	return &printer.Printer{Sink: b}
+	l := &logger{Printer: printer.Printer{Sink: b}, level: &b.level}
+	l.SetLevel(LevelInfo)
+	return l
 }
 
 // bridge is a slog.Handler as a Logger writes to it.
@@ -39,20 +40,21 @@ type bridge struct {
 	h     slog.Handler
 }
 
-func (b *bridge) Level() Level         { return Level(b.level.Load()) }
-func (b *bridge) SetLevel(level Level) { b.level.Store(uint32(level)) }
+// background: the methods of a Logger have no context to hand on.
+var background = context.Background()
 
-func (b *bridge) On(ctx context.Context, level Level) bool {
-	return b.Level() <= level && b.h.Enabled(ctx, SlogLevel(level))
+func (b *bridge) on(level Level) bool {
+	return b.level.Load() <= uint32(level) && b.h.Enabled(background, SlogLevel(level))
 }
 
 func (b *bridge) Printf(level Level, format string, params []any) {
-	printer.Handle(background, b.h, SlogLevel(level), fmt.Sprintf(format, params...))
+	if b.on(level) {
+		printer.Handle(background, b.h, SlogLevel(level), fmt.Sprintf(format, params...))
+	}
 }
 
 func (b *bridge) Print(level Level, v []any) {
-	printer.Handle(background, b.h, SlogLevel(level), strings.TrimSuffix(fmt.Sprintln(v...), "\n"))
+	if b.on(level) {
+		printer.Handle(background, b.h, SlogLevel(level), strings.TrimSuffix(fmt.Sprintln(v...), "\n"))
+	}
 }
-
-// background: the methods of a Logger have no context to hand on.
-var background = context.Background()

@@ -2,18 +2,24 @@ package btclog
 
 import (
 	"cmp"
-	"context"
+	"sync/atomic"
 
 	"holdfast/btclog/internal/printer"
 )
 
-// direct is a Handler as a Logger writes to it.
-type direct struct{ *Handler }
+// logger is every Logger but Disabled: methods that write, and a level.
+type logger struct {
+	printer.Printer
+	level *atomic.Uint32 // which the sink asks
+}
+
+func (l *logger) Level() Level         { return Level(l.level.Load()) }
+func (l *logger) SetLevel(level Level) { l.level.Store(uint32(level)) }
 
 // Logger returns a logger for a subsystem, at LevelInfo. The tag stands in each of
 // its lines.
 func (b *Backend) Logger(subsystemTag string) Logger {
-	return &printer.Printer{Sink: direct{b.handler(subsystemTag, true)}}
+	return b.handler(subsystemTag, true).logger()
 }
 
 // Logger returns a logger that writes this handler's lines, with its prefix and
@@ -22,15 +28,25 @@ func (b *Backend) Logger(subsystemTag string) Logger {
 func (h *Handler) Logger(subsystemTag string) Logger {
 	sub := h.SubSystem(cmp.Or(subsystemTag, h.tag))
 	sub.SetLevel(LevelInfo)
-	return &printer.Printer{Sink: direct{sub}}
+	return sub.logger()
 }
 
-func (d direct) On(_ context.Context, level Level) bool { return d.on(level) }
+// logger returns a logger that shares the level.
+func (h *Handler) logger() Logger {
+	return &logger{Printer: printer.Printer{Sink: direct{h}}, level: h.level}
+}
+
+// direct is a Handler as a Logger writes to it.
+type direct struct{ h *Handler }
 
 func (d direct) Printf(level Level, format string, params []any) {
-	_ = d.message(level, 2, appendFormat, format, params)
+	if d.h.on(level) {
+		_ = d.h.message(level, 2, appendFormat, format, params)
+	}
 }
 
 func (d direct) Print(level Level, v []any) {
-	_ = d.message(level, 2, appendOperands, "", v)
+	if d.h.on(level) {
+		_ = d.h.message(level, 2, appendOperands, "", v)
+	}
 }

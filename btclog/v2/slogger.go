@@ -20,53 +20,43 @@ func NewSLogger(handler Handler) Logger {
 type sink interface {
 	printer.Sink
 
-	// PrintS writes a message that is on, with the attributes of ctx, err unless it is
-	// nil, and attrs, as Printf does.
+	// PrintS writes a message with the attributes of ctx, err unless it is nil, and
+	// attrs, if the level is on, as Printf does.
 	PrintS(ctx context.Context, level btclog.Level, msg string, err error, attrs []any)
 }
 
-// logger is a v1 Logger and the methods that v2 adds.
+// logger is every Logger but Disabled: v1's methods that write, and those that v2 adds.
 type logger struct {
 	printer.Printer
 	sink sink
 	h    Handler
 }
 
+func (l *logger) Level() btclog.Level             { return l.h.Level() }
+func (l *logger) SetLevel(level btclog.Level)     { l.h.SetLevel(level) }
 func (l *logger) SubSystem(tag string) Logger     { return NewSLogger(l.h.SubSystem(tag)) }
 func (l *logger) WithPrefix(prefix string) Logger { return NewSLogger(l.h.WithPrefix(prefix)) }
 
 func (l *logger) TraceS(ctx context.Context, msg string, attrs ...any) {
-	if l.sink.On(ctx, LevelTrace) {
-		l.sink.PrintS(ctx, LevelTrace, msg, nil, attrs)
-	}
+	l.sink.PrintS(ctx, LevelTrace, msg, nil, attrs)
 }
 
 func (l *logger) DebugS(ctx context.Context, msg string, attrs ...any) {
-	if l.sink.On(ctx, LevelDebug) {
-		l.sink.PrintS(ctx, LevelDebug, msg, nil, attrs)
-	}
+	l.sink.PrintS(ctx, LevelDebug, msg, nil, attrs)
 }
 
 func (l *logger) InfoS(ctx context.Context, msg string, attrs ...any) {
-	if l.sink.On(ctx, LevelInfo) {
-		l.sink.PrintS(ctx, LevelInfo, msg, nil, attrs)
-	}
+	l.sink.PrintS(ctx, LevelInfo, msg, nil, attrs)
 }
 
 func (l *logger) WarnS(ctx context.Context, msg string, err error, attrs ...any) {
-	if l.sink.On(ctx, LevelWarn) {
-		l.sink.PrintS(ctx, LevelWarn, msg, err, attrs)
-	}
+	l.sink.PrintS(ctx, LevelWarn, msg, err, attrs)
 }
 
 func (l *logger) ErrorS(ctx context.Context, msg string, err error, attrs ...any) {
-	if l.sink.On(ctx, LevelError) {
-		l.sink.PrintS(ctx, LevelError, msg, err, attrs)
-	}
+	l.sink.PrintS(ctx, LevelError, msg, err, attrs)
 }
 
 func (l *logger) CriticalS(ctx context.Context, msg string, err error, attrs ...any) {
-	if l.sink.On(ctx, LevelCritical) {
-		l.sink.PrintS(ctx, LevelCritical, msg, err, attrs)
-	}
+	l.sink.PrintS(ctx, LevelCritical, msg, err, attrs)
 }
