@@ -137,6 +137,27 @@ func TestEveryMethodAtEveryLevel(t *testing.T) {
 	})
 }
 
+// Where the level is off nothing is formatted, and no context searched.
+func TestOffAsksNothing(t *testing.T) {
+	both(t, func(t *testing.T, l Logger, r *recorder) {
+		never := NewClosure(func() string { t.Error("formatted"); return "" })
+		l.Debug(never)
+		l.Debugf("%v", never)
+		l.DebugS(searched{t.Context(), t}, "", "k", never)
+		check(t, r.take(), "")
+	})
+}
+
+type searched struct {
+	context.Context
+	t *testing.T
+}
+
+func (s searched) Value(any) any {
+	s.t.Error("searched")
+	return nil
+}
+
 // Two contexts made from one have nothing of each other, whoever makes them when.
 func TestContextsDoNotAlias(t *testing.T) {
 	l, r := newLogger()
