@@ -80,12 +80,8 @@ func (b *Book) writeJournal() error {
 	if b.files.dir == "" {
 		return nil
 	}
-	b.mu.Lock()
-	nothing := len(b.news.pending) == 0
-	b.mu.Unlock()
-	if nothing {
-		return nil
-	}
+	// What does not wait any more may be on its way to the file by somebody else's
+	// hand. It is there when the lock is free.
 	f := &b.files
 	f.writing.Lock()
 	defer f.writing.Unlock()

@@ -121,7 +121,7 @@ func (b *Book) resolve(now uint32) {
 		old := b.entries.at(b.triedSlots[slot] - 1)
 		switch {
 		case since(old.lastSuccess, now) < replaceAfter:
-		case since(old.lastTry, now) < replaceAfter:
+		case since(old.lastTry, now) < replaceAfter && old.fails > 0: // else it was not its fault: see Noted
 			if since(old.lastTry, now) > testTime {
 				b.promote(id, slot)
 			} else {

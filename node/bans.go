@@ -58,7 +58,7 @@ func (n *Node) Ban(s banlist.Subject, d time.Duration, reason string, o banlist.
 		n.publish(Event{Kind: KindBanned, Ban: &ban})
 	}
 	for _, x := range n.sessions() {
-		if x.isBanned() && (o == banlist.Operator || !x.permanent) {
+		if n.mayDial(x.host, x.permanent) != nil {
 			x.end(&ending{why: ReasonBanned, text: reason})
 		}
 	}
@@ -73,19 +73,28 @@ func (s *session) ban(o Offence, score uint32) {
 	}
 }
 
-func (s *session) isBanned() bool {
-	_, banned := s.n.bans.Banned(s.host)
-	return banned
-}
-
-// mayDial reports whether an address that connmgr wants to dial may be: who was
-// banned for the score may if it is a fixed peer, whom the operator bans may not.
-func (n *Node) mayDial(a netaddr.Addr) error {
-	ban, banned := n.bans.Banned(a.Host)
-	if !banned || n.fixed[a] && ban.Origin != banlist.Operator {
+// mayDial returns nil if an address that connmgr wants to dial may be: one that was
+// banned for the score may if it is the operator's choice, one that the operator bans
+// may not.
+func (n *Node) mayDial(h netaddr.Host, chosen bool) error {
+	ban, banned := n.bans.Banned(h)
+	if chosen && banned && ban.Origin != banlist.Operator {
+		ban, banned = n.operatorBan(h) // maybe a wider one
+	}
+	if !banned {
 		return nil
 	}
 	return &ending{why: ReasonBanned, text: ban.Reason}
+}
+
+// operatorBan looks for a ban by the operator behind a narrower one that is not his.
+func (n *Node) operatorBan(h netaddr.Host) (banlist.Entry, bool) {
+	for e := range n.bans.All() {
+		if e.Origin == banlist.Operator && e.Subject.Contains(h) {
+			return e, true
+		}
+	}
+	return banlist.Entry{}, false
 }
 
 // whitelisted reports whether a host has the operator's trust (Config.Whitelist).

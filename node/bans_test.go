@@ -1,6 +1,7 @@
 package node
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -82,6 +83,32 @@ func TestOperatorBans(t *testing.T) {
 		wait(time.Hour)
 		if c := w.node.Counts(); c != before {
 			t.Errorf("after the ban: %v, before %v", c, before)
+		}
+	})
+}
+
+// TestOperatorBansNames: whom the operator bans is not reached by a name either, nor
+// because it was banned for something else before.
+func TestOperatorBansNames(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		dns := &fakeDNS{answer: func(string) ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("11.0.0.1")}, nil }}
+		w := newWorld(t, Config{AddPeer: []string{"peer.test", "11.1.0.1"}, SeedNodes: []string{"seed.test"}, Resolver: dns, Seeds: []Seed{}}, honest(2)...)
+		wait(time.Minute)
+		if c := w.node.Counts(); c.Permanent != 2 {
+			t.Fatalf("%v", c)
+		}
+		ban(t, w.node, "11.1.0.1") // for its score: the operator's choice stays
+		wait(time.Minute)
+		if c := w.node.Counts(); c.Permanent != 2 {
+			t.Errorf("after a ban for the score: %v", c)
+		}
+		if err := w.node.Ban(subject("11.0.0.0/8"), 0, "enough", banlist.Operator); err != nil {
+			t.Fatal(err)
+		}
+		before := w.fabric.Stats().Dials
+		wait(time.Hour)
+		if c := w.node.Counts(); c.Permanent != 0 || w.fabric.Stats().Dials != before {
+			t.Errorf("an hour after the operator's ban: %v, %d dials", c, w.fabric.Stats().Dials-before)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -231,6 +232,12 @@ func (cfg Config) check() (settings, error) {
 	if len(s.UserAgent) > wire.MaxUserAgentLen {
 		return s, &ConfigError{"useragent", "", fmt.Sprintf("it has %d bytes, at most %d are allowed", len(s.UserAgent), wire.MaxUserAgentLen)}
 	}
+	s.Whitelist = slices.Clone(s.Whitelist)
+	for i, p := range s.Whitelist { // ::ffff:192.0.2.0/120 is 192.0.2.0/24
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			s.Whitelist[i] = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
+	}
 	if s.listen, err = parseAll("listen", cfg.Listen, s.port, true); err != nil {
 		return s, err
 	}
@@ -271,8 +278,14 @@ func (s *settings) share() error {
 	s.TargetOutbound = min(s.TargetOutbound, free)
 	s.auto = s.TargetOutbound > 0
 	s.inbound = uint32(free - s.TargetOutbound)
-	if s.auto && s.Feelers > 0 && s.inbound > 0 {
-		s.inbound-- // the place of a feeler
+	// Feelers, and the asking of seed nodes, have one place.
+	switch short := s.auto && (s.Feelers > 0 || len(s.SeedNodes) > 0); {
+	case short && s.inbound > 0:
+		s.inbound--
+	case short && s.TargetOutbound > 1:
+		s.TargetOutbound--
+	case short:
+		s.Feelers = -1
 	}
 	return nil
 }

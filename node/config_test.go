@@ -120,7 +120,7 @@ func TestShares(t *testing.T) {
 		target, inbnd int
 	}{
 		{"default", Config{}, 8, 116},
-		{"few", Config{MaxPeers: 5}, 5, 0},
+		{"few", Config{MaxPeers: 5}, 4, 0},
 		{"none wanted", Config{TargetOutbound: -1}, 0, 125},
 		{"addpeer", Config{AddPeer: addrs}, 8, 114},
 		{"connect", Config{Connect: addrs}, 0, 123},

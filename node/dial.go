@@ -69,7 +69,7 @@ func (n *Node) dial(ctx context.Context, addr net.Addr) (net.Conn, error) {
 	}
 	a, isEndpoint := endpointOf(addr)
 	if isEndpoint {
-		if err := n.mayDial(a); err != nil {
+		if err := n.mayDial(a.Host, n.fixed[a]); err != nil {
 			return nil, err
 		}
 	}
@@ -116,6 +116,9 @@ func (n *Node) dialShare(ctx context.Context, ip netip.Addr, port uint16, shares
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(shares))
 		defer cancel()
+	}
+	if err := n.mayDial(netaddr.FromIP(ip), true); err != nil { // names are always the operator's choice
+		return nil, err
 	}
 	return n.cfg.Dial(ctx, tcpAddr(ip, port))
 }

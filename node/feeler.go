@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"holdfast/connmgr"
@@ -22,14 +23,19 @@ const feelAgain = 4 * time.Hour
 // one.
 func (n *Node) feel(ctx context.Context) {
 	for sleep(ctx, n.poisson(n.cfg.Feelers)) {
-		if c := n.Counts(); c.Outbound < c.Target {
-			continue // the addresses are wanted for peers
+		if c := n.Counts(); c.Outbound < c.Target || n.isShortOf() {
+			continue // the addresses, or the place, are wanted for something else
 		}
 		if a, ok := n.nextProbe(); ok {
 			// Its events, and the book, tell how it went.
 			_ = n.cm.ConnectContext(ctx, &connmgr.ConnReq{Addr: dialable(a), Class: ClassFeeler})
 		}
 	}
+}
+
+// isShortOf reports whether the one place for short connections is taken.
+func (n *Node) isShortOf() bool {
+	return slices.ContainsFunc(n.sessions(), (*session).isShort)
 }
 
 // nextProbe returns an address for a feeler.

@@ -7,9 +7,11 @@ import "time"
 // limit itself, which is connmgr's, is never exceeded. If nobody can be evicted the
 // house is full, and connmgr refuses who comes next.
 func (n *Node) makeRoom(s *session) {
+	n.evicting.Lock() // else two who come at once would evict the same one
+	defer n.evicting.Unlock()
 	var inbound []*session
 	for _, x := range n.sessions() {
-		if x.inbound {
+		if x.inbound && !x.hasEnded() {
 			inbound = append(inbound, x)
 		}
 	}

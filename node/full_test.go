@@ -95,3 +95,49 @@ func TestThousandConnectsASecond(t *testing.T) {
 		}
 	})
 }
+
+// TestNobodyIsEvictedTwice: many who come at once cost as many their places.
+func TestNobodyIsEvictedTwice(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{MaxPeers: 42})
+		for i := range byte(39) {
+			w.dialIn(net.IPv4(20, i, 1, 1).String()).shake()
+		}
+		for i := range byte(50) {
+			go func() {
+				if r, err := w.tryDialIn(net.IPv4(66, i, 1, 1).String()); err == nil {
+					for r.next() != nil { // it says nothing, and reads
+					}
+				}
+			}()
+		}
+		wait(5 * time.Second)
+		evicted := make(map[uint64]bool)
+		for _, e := range w.of(KindEvicted) {
+			if evicted[e.Peer.ID] {
+				t.Errorf("session %d was evicted twice", e.Peer.ID)
+			}
+			evicted[e.Peer.ID] = true
+		}
+		if len(evicted) == 0 {
+			t.Error("nobody was evicted")
+		}
+		w.stop()
+	})
+}
+
+// TestFeelersHaveAPlace: they do not come on top of MaxPeers.
+func TestFeelersHaveAPlace(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{MaxPeers: 8, Seeds: fabricSeeds(60)}, honest(60)...)
+		for range 3600 {
+			wait(time.Second)
+			if n := len(w.peers()); n > 8 {
+				t.Fatalf("%d sessions", n)
+			}
+		}
+		if len(w.of(KindProbed)) == 0 {
+			t.Error("nobody was probed")
+		}
+	})
+}

@@ -47,6 +47,7 @@ type Node struct {
 
 	discouraged *banlist.Discouraged
 	turned      turnedAway
+	evicting    sync.Mutex // held while it is decided who makes room
 	groupKey    groupKey
 
 	networkChanged chan struct{}  // has one when our network changed

@@ -40,7 +40,7 @@ type session struct {
 	req       *connmgr.ConnReq // nil if inbound
 	conn      net.Conn
 	addr      net.Addr
-	host      netaddr.Host // none if the address is a name
+	host      netaddr.Host // none if it is not known
 	inbound   bool
 	permanent bool
 	since     time.Time
@@ -95,6 +95,8 @@ func (n *Node) newSession(conn net.Conn, req *connmgr.ConnReq) *session {
 	}
 	if e, ok := endpointOf(s.addr); ok {
 		s.host = e.Host
+	} else if e, ok := endpointOf(conn.RemoteAddr()); ok {
+		s.host = e.Host // what the name stands for at present
 	}
 	s.facts.Addr, s.facts.Inbound, s.facts.Since = s.addr, s.inbound, s.since
 	return s
@@ -248,6 +250,16 @@ func (s *session) info() PeerInfo {
 	info.BytesIn, info.BytesOut = s.bytesIn.Load(), s.bytesOut.Load()
 	info.BanScore = s.score.Int()
 	return info
+}
+
+// hasEnded reports whether the session has ended, or is about to.
+func (s *session) hasEnded() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // end ends the session. The first call counts.

@@ -83,6 +83,11 @@ func (n *Node) fetch(ctx context.Context, seed string) {
 	if err != nil {
 		return // Config was checked
 	}
+	for _, s := range n.sessions() {
+		if s.isFeeler() { // they have one place
+			s.end(&ending{why: ReasonDropped})
+		}
+	}
 	n.fetches.Go(func() {
 		// Its events tell how it went.
 		_ = n.cm.ConnectContext(ctx, &connmgr.ConnReq{Addr: addr, Class: ClassSeed})

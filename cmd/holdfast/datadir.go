@@ -65,10 +65,7 @@ func prepareDataDir(dir, network string) (string, error) {
 func dataDirError(path string, err error) error {
 	var cause *fs.PathError
 	if errors.As(err, &cause) {
-		err = fmt.Errorf("%s: %w", cause.Path, cause.Err)
-		if cause.Path == path {
-			err = cause.Err
-		}
+		err = cause.Err // whichever file of ours it was tried with
 	}
 	return fmt.Errorf("cannot use the data directory %s: %w; choose another one with --datadir", path, err)
 }
