@@ -33,6 +33,7 @@ func TestParse(t *testing.T) {
 		{text: "expyuzz4wqqyqhjn.onion", err: "version 2"},
 		{text: "x.onion", err: "56 letters"},
 		{text: "pg\n" + onion[2:], err: "56 letters"},
+		{text: "pg\n\n\n\n\n\n\n\n" + onion[10:], err: "56 letters"},
 		{text: "x.b32.i2p", err: "52 letters"},
 		{text: "ukeu3k5oycgaauneqgtnvselmt4yemvoilkln7jpvamvfx7dnkdr.b32.i2p", err: "52 letters"},
 	} {

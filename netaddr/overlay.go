@@ -40,7 +40,7 @@ func parseOnion(name string) (Host, error) {
 	}
 	b, err := base32Lower.DecodeString(label)
 	switch {
-	case err != nil || len(label) != 56: // the decoder passes over line feeds
+	case err != nil || len(label) != 56 || len(b) != 35: // the decoder passes over line feeds
 		return wrong("the name of one is 56 letters and digits long")
 	case b[34] != onionVersion:
 		return wrong(fmt.Sprintf("it is of version %d, not 3", b[34]))
