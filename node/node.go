@@ -193,7 +193,11 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.cfg.WatchNetwork {
 		wg.Go(func() { n.watchNetwork(ctx) })
 	}
-	wg.Go(func() { n.keepBook(ctx) })
+	// The book is saved when the sessions have ended, and told what they know.
+	kept, keep := context.WithCancel(context.WithoutCancel(ctx))
+	defer keep()
+	var keeper sync.WaitGroup
+	keeper.Go(func() { n.keepBook(kept) })
 	wg.Go(func() {
 		for sleep(ctx, time.Hour) {
 			n.bans.Prune()
@@ -203,6 +207,8 @@ func (n *Node) Run(ctx context.Context) error {
 	cancel()
 	wg.Wait()
 	n.fetches.Wait()
+	keep()
+	keeper.Wait()
 	n.closeBook(anchors)
 	if err != nil {
 		return fmt.Errorf("node: %w", err)

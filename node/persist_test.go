@@ -30,6 +30,7 @@ func TestRemembers(t *testing.T) {
 		}
 		longest := w.node.longest()
 		w.stop()
+		ended := time.Now()
 
 		// The next one has no seeds. It begins with the anchors.
 		w.mu.Lock()
@@ -38,6 +39,11 @@ func TestRemembers(t *testing.T) {
 		w.start(Config{Seeds: []Seed{}, DataDir: dir})
 		wait(time.Minute)
 		after := w.node.Counts()
+		for _, a := range longest { // what the end itself told the book is kept too
+			if e, known := w.node.book.Lookup(a); !known || ended.Sub(e.Seen) > 20*time.Minute {
+				t.Errorf("%v was seen %v before the end", a, ended.Sub(e.Seen))
+			}
+		}
 		if after.Outbound != 8 || after.Addresses != before.Addresses || after.Banned != 1 {
 			t.Errorf("%v, before %v", after, before)
 		}

@@ -32,6 +32,9 @@ const allNetworks = "application options"
 //
 // A key alone is true. A key may come again. Nothing is a comment behind a value.
 func readConf(path string) ([]confLine, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: it is no file", path) // to open a pipe may take for ever
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -67,7 +70,7 @@ func parseConf(text []byte) ([]confLine, error) {
 		case line[0] == '[':
 			name, ok := strings.CutSuffix(line[1:], "]")
 			if !ok {
-				return nil, fmt.Errorf("%d: %q: a section ends in ]", number, line)
+				return nil, fmt.Errorf("%d: %.60q: a section ends in ]", number, line)
 			}
 			section = strings.ToLower(strings.TrimSpace(name))
 			continue
@@ -78,7 +81,7 @@ func parseConf(text []byte) ([]confLine, error) {
 		}
 		key = strings.TrimSpace(key)
 		if key == "" || strings.ContainsAny(key, " \t") {
-			return nil, fmt.Errorf("%d: %q: it must be key=value", number, line)
+			return nil, fmt.Errorf("%d: %.60q: it must be key=value", number, line)
 		}
 		all = append(all, confLine{section, strings.ToLower(key), strings.TrimSpace(value), number})
 	}

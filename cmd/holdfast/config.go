@@ -141,7 +141,7 @@ func (s *settings) check(l confLine) error {
 	case l.key == confFlag:
 		return fmt.Errorf("%s cannot stand in a configuration file", confFlag)
 	case s.usable(l.key) == nil:
-		return fmt.Errorf("there is no setting %q; see holdfast run --help", l.key)
+		return fmt.Errorf("there is no setting %.60q", l.key)
 	case l.section != "" && l.section != allNetworks && isNetworkFlag(l.key):
 		return fmt.Errorf("%s chooses a network, and cannot stand in the section of one", l.key)
 	}

@@ -170,7 +170,7 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 	defer end()
 	var wg sync.WaitGroup
 	wg.Go(func() { logStatus(ctx, log, n, statusEvery) })
-	wg.Go(func() { service.watch(ctx, func() { n.Counts() }) })
+	wg.Go(func() { service.watch(ctx, func() { n.Snapshot() }) })
 	context.AfterFunc(ctx, func() { service.tell(systemd.Stopping) })
 	service.tell(systemd.Ready) // its listeners are open
 	err = n.Run(ctx)
