@@ -37,7 +37,7 @@ func TestBehaviours(t *testing.T) {
 		{"garbage", simnet.Garbage(), false, ReasonWrongNetwork, 0, OffenceNone, 8},
 		{"bad magic", simnet.BadMagic(wire.MainNet), false, ReasonWrongNetwork, 0, OffenceNone, 8},
 		{"old version", simnet.OldVersion(), false, ReasonOldProtocol, 0, OffenceNone, 8},
-		{"self echo", simnet.SelfEcho(), false, ReasonSelf, 0, OffenceNone, 1},
+		{"self echo", simnet.SelfEcho(), false, ReasonMirror, 0, OffenceNone, 1},
 		{"flood of pings", flood(simnet.FloodPings), true, ReasonMisbehaved, 0, OffenceMessageFlood, 1},
 		{"flood of addresses", flood(simnet.FloodAddrs), true, ReasonMisbehaved, 0, OffenceAddrFlood, 1},
 		{"flood of too many addresses", flood(simnet.FloodOversize), true, ReasonMisbehaved, 0, OffenceAddrCount, 1},

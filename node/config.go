@@ -284,6 +284,8 @@ func (s *settings) share() error {
 		s.inbound--
 	case short && s.TargetOutbound > 1:
 		s.TargetOutbound--
+	case short && len(s.SeedNodes) > 0:
+		return &ConfigError{"seednode", s.SeedNodes[0], "there is no place for it: allow at least 2 peers"}
 	case short:
 		s.Feelers = -1
 	}

@@ -138,6 +138,9 @@ func TestShares(t *testing.T) {
 			t.Errorf("%s: target %d, inbound %d (%v), want %d, %d", tt.name, s.TargetOutbound, s.inbound, err, tt.target, tt.inbnd)
 		}
 	}
+	if err := (Config{Params: &chaincfg.MainNetParams, MaxPeers: 1, SeedNodes: []string{"1.2.3.4"}}).Check(); err == nil {
+		t.Error("a seed node has a place on top of MaxPeers")
+	}
 	s, err := Config{Params: &chaincfg.MainNetParams}.check()
 	if err != nil || len(s.Seeds) != 8 || s.HandshakeTimeout != 30*time.Second || s.PingTimeout != 20*time.Minute {
 		t.Errorf("defaults: %+v (%v)", s, err)

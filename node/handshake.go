@@ -53,9 +53,12 @@ func (s *session) handleVersion(m wire.Message) {
 	}
 	s.shake.gotVersion = true
 	if other := s.n.sentNonce(msg.Nonce); other != nil {
-		// Both ends are ours, unless somebody plays a mirror.
-		other.end(&ending{why: ReasonSelf})
-		s.end(&ending{why: ReasonSelf})
+		why := ReasonSelf
+		if other == s { // it is no end of ours: somebody plays a mirror
+			why = ReasonMirror
+		}
+		other.end(&ending{why: why})
+		s.end(&ending{why: why})
 		return
 	}
 	theirs := uint32(max(msg.ProtocolVersion, 0))

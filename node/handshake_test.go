@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/simnet"
+
 	"github.com/btcsuite/btcd/wire/v2"
 )
 
@@ -221,6 +223,19 @@ func TestSelfConnection(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMirror: a fixed peer that sends back our version once, or somebody on the way to
+// it, does not make us give it up.
+func TestMirror(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{AddPeer: []string{"11.0.0.1"}, Seeds: []Seed{}}, simnet.Spec{Behaviour: simnet.SelfEcho()})
+		wait(time.Hour)
+		ended := w.of(KindUnready)
+		if len(ended) < 5 || ended[0].Why != ReasonMirror {
+			t.Errorf("%d tries in an hour: %v", len(ended), ended)
+		}
+	})
 }
 
 // TestNonceIsForgotten: when a handshake is done its nonce cannot be used to make

@@ -218,7 +218,7 @@ func (s *session) farewell(left Counts) {
 		switch why := s.ended.why; {
 		case why == ReasonProbed:
 			return // it was told when it became ready
-		case why == ReasonSelf:
+		case why == ReasonSelf || why == ReasonMirror && !s.permanent:
 			s.n.foundSelf(e)
 		case s.shake.ready && (why == ReasonShutdown || why == ReasonDropped):
 			s.n.book.Connected(e)

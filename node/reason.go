@@ -20,6 +20,7 @@ const (
 	ReasonOldProtocol      // its protocol version is too low
 	ReasonNoServices       // it does not serve what automatic peers must
 	ReasonSelf             // it is this node
+	ReasonMirror           // it sends back what this node sent
 	ReasonBanned           // its host is banned
 
 	// The session ended.
@@ -47,6 +48,7 @@ var reasonNames = [numReasons]string{
 	ReasonOldProtocol:      "old-protocol",
 	ReasonNoServices:       "no-services",
 	ReasonSelf:             "self-connection",
+	ReasonMirror:           "mirror",
 	ReasonBanned:           "banned",
 	ReasonRemoteClosed:     "closed-by-peer",
 	ReasonReset:            "reset",
