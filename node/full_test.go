@@ -2,9 +2,13 @@ package node
 
 import (
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"holdfast/banlist"
 	"holdfast/netaddr"
 )
 
@@ -138,6 +142,64 @@ func TestFeelersHaveAPlace(t *testing.T) {
 		}
 		if len(w.of(KindProbed)) == 0 {
 			t.Error("nobody was probed")
+		}
+	})
+}
+
+// TestWhatCountsForEviction: the facts of a session reach the decision.
+func TestWhatCountsForEviction(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{Whitelist: []netip.Prefix{netip.MustParsePrefix("30.0.0.0/8")}})
+		bad, err := netaddr.Parse("40.1.1.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.node.discouraged.Add(bad)
+		for _, host := range []string{"30.1.1.1", "40.1.1.1", "40.1.2.2"} {
+			r := w.dialIn(host)
+			r.send(version(), wire.NewMsgVerAck())
+			go func() {
+				for m := r.next(); m != nil; m = r.next() {
+					if ping, ok := m.(*wire.MsgPing); ok {
+						r.send(wire.NewMsgPong(ping.Nonce))
+					}
+				}
+			}()
+		}
+		wait(time.Minute)
+		of := make(map[string]evictable)
+		for _, s := range w.node.sessions() {
+			of[s.host.String()] = s.evictable()
+		}
+		trusted, worse, plain := of["30.1.1.1"], of["40.1.1.1"], of["40.1.2.2"]
+		if !trusted.Exempt || worse.Exempt || plain.Exempt {
+			t.Error("exempt is who is on the whitelist")
+		}
+		if !worse.Discouraged || trusted.Discouraged || plain.Discouraged {
+			t.Error("discouraged is who misbehaved")
+		}
+		if worse.Group != plain.Group || worse.Group == trusted.Group || worse.Group == 0 {
+			t.Errorf("groups %x, %x and %x", trusted.Group, worse.Group, plain.Group)
+		}
+		if plain.MinPing <= 0 || plain.Since.IsZero() || plain.Network != netaddr.IPv4 || plain.Local {
+			t.Errorf("%+v", plain)
+		}
+	})
+}
+
+// TestBannedAreNotTold: who was banned after he was known is not passed on.
+func TestBannedAreNotTold(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{Listen: []string{listenAt}, Seeds: fabricSeeds(60)}, honest(60)...)
+		wait(time.Minute)
+		if err := w.node.Ban(subject("11.0.0.0/8"), 0, "all of them", banlist.Operator); err != nil {
+			t.Fatal(err)
+		}
+		r := w.dialIn("8.8.8.8")
+		r.shake()
+		r.send(wire.NewMsgGetAddr(), wire.NewMsgPing(1))
+		if m := r.next(); m == nil || m.Command() != wire.CmdPong {
+			t.Errorf("told of banned ones: %v", m)
 		}
 	})
 }
