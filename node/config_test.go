@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/addrbook"
-
 	"github.com/btcsuite/btcd/chaincfg/v2"
+
+	"holdfast/addrbook"
 )
 
 func TestParseAddr(t *testing.T) {

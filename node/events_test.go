@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"holdfast/banlist"
-
 	"holdfast/connmgr"
 )
 

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/netaddr"
-
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"holdfast/netaddr"
 )
 
 // addrMsg tells of n public addresses, each in its own /16.

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/simnet"
-
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"holdfast/simnet"
 )
 
 // TestHandshakeScripts plays the dialing side in all the wrong ways, and says how

@@ -11,13 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"holdfast/addrbook"
-	"holdfast/netaddr"
-
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"holdfast/addrbook"
 	"holdfast/connmgr"
+	"holdfast/netaddr"
 	"holdfast/simnet"
 )
 
