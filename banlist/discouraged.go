@@ -33,7 +33,7 @@ type DiscouragedOptions struct {
 }
 
 // Discouraged holds the hosts that misbehaved mildly. They are not banned: a node
-// does not dial them, takes them in only while it has room, and evicts them first.
+// takes them in only while it has room, and evicts them first.
 // It is in memory only.
 //
 // There are two generations: when the younger one is half of Max it becomes the

@@ -38,7 +38,6 @@ package banlist
 //	core.go         Bitcoin Core's banlist.json
 //	discouraged.go  Discouraged: who is to be evicted first
 //	errors.go       errors and Damage
-//	sync_*.go       what differs between systems
 //
 // There are two locks. List.saving is held while the file is written, and is taken
 // first. List.mu guards what is in memory; no file is touched under it. Functions

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"holdfast/internal/testenv"
 )
 
 func init() { children["full"] = fullChild }
@@ -21,19 +23,19 @@ func fullChild() {
 	dir := os.Getenv("DIR")
 	// What is mounted here is not to be seen by others, and goes with us.
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		fail("mount private:", err)
+		testenv.Fail("mount private:", err)
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		fail("mount tmpfs:", err)
+		testenv.Fail("mount tmpfs:", err)
 	}
 	fmt.Println("mounted")
 	file, filler := filepath.Join(dir, "bans"), filepath.Join(dir, "filler")
 	if err := os.WriteFile(filler, make([]byte, 900_000), 0o600); err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	l, d, err := Open(file, Options{})
 	if err != nil || d != nil {
-		fail(d, err)
+		testenv.Fail(d, err)
 	}
 	ban := func(i int) error {
 		s := subject(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255))
@@ -42,14 +44,14 @@ func fullChild() {
 	onDisk := func() []Entry {
 		l, d, err := Open(file, Options{})
 		if err != nil || d != nil {
-			fail("the file:", d, err)
+			testenv.Fail("the file:", d, err)
 		}
 		return l.List()
 	}
 	acked, refused := 0, 0
 	for i := 0; refused < 500; i++ {
 		if i > 1_000_000 {
-			fail("the disk is never full")
+			testenv.Fail("the disk is never full")
 		}
 		err := ban(i)
 		var e *SaveError
@@ -57,31 +59,31 @@ func fullChild() {
 		case err == nil && refused == 0:
 			acked++
 		case !errors.As(err, &e) || !errors.Is(err, syscall.ENOSPC):
-			fail("Ban:", err)
+			testenv.Fail("Ban:", err)
 		default:
 			refused++
 		}
 	}
 	if all := l.List(); len(all) != acked+refused {
-		fail(len(all), "bans in memory, not", acked+refused)
+		testenv.Fail(len(all), "bans in memory, not", acked+refused)
 	}
 	if all := onDisk(); len(all) != acked {
-		fail(len(all), "bans on disk, not", acked)
+		testenv.Fail(len(all), "bans on disk, not", acked)
 	}
 	if err := l.Close(); !errors.Is(err, syscall.ENOSPC) {
-		fail("Close:", err)
+		testenv.Fail("Close:", err)
 	}
 	if err := os.Remove(filler); err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	if err := l.Close(); err != nil {
-		fail("Close again:", err)
+		testenv.Fail("Close again:", err)
 	}
 	if all := onDisk(); !reflect.DeepEqual(all, l.List()) {
-		fail(len(all), "bans on disk")
+		testenv.Fail(len(all), "bans on disk")
 	}
 	if names, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(names) != 1 {
-		fail(names, err)
+		testenv.Fail(names, err)
 	}
 	fmt.Printf("%d acknowledged, %d refused and saved when there was room\n", acked, refused)
 }
@@ -89,29 +91,6 @@ func fullChild() {
 // A disk that is full, and then is not any more: what was acknowledged is there, and
 // what was not holds in memory and gets there later.
 func TestDiskFull(t *testing.T) {
-	id := func(n int) []syscall.SysProcIDMap {
-		return []syscall.SysProcIDMap{{ContainerID: 0, HostID: n, Size: 1}}
-	}
-	attrs := []*syscall.SysProcAttr{
-		{Unshareflags: syscall.CLONE_NEWNS},
-		{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, UidMappings: id(os.Getuid()), GidMappings: id(os.Getgid())},
-	}
 	dir := t.TempDir()
-	var why []string
-	for _, attr := range attrs {
-		cmd := child(t, "full", "DIR="+dir)
-		cmd.Stderr = nil
-		cmd.SysProcAttr = attr
-		out, err := cmd.CombinedOutput()
-		if err == nil {
-			t.Logf("%s", out)
-			return
-		}
-		var exit *exec.ExitError
-		if errors.As(err, &exit) && strings.Contains(string(out), "mounted") {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		why = append(why, fmt.Sprintf("%v %s", err, out))
-	}
-	cannot(t, "a disk of its own needs the right to mount (root, or user namespaces): %s", strings.Join(why, "; "))
+	testenv.OwnMounts(t, func() *exec.Cmd { return testenv.Child(t, childVariable, "full", "DIR="+dir) })
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"holdfast/internal/testenv"
 )
 
 // kills is how often TestKilled kills.
@@ -41,7 +43,7 @@ func killedChild() {
 	number := func(name string) int {
 		n, err := strconv.Atoi(os.Getenv(name))
 		if err != nil {
-			fail(name, err)
+			testenv.Fail(name, err)
 		}
 		return n
 	}
@@ -53,7 +55,7 @@ func killedChild() {
 				err = self.Kill()
 			}
 			if err != nil {
-				fail(err)
+				testenv.Fail(err)
 			}
 			select {}
 		}
@@ -61,7 +63,7 @@ func killedChild() {
 	}}
 	l, d, err := Open(os.Getenv("BANS"), o)
 	if err != nil || d != nil && !errors.Is(d, ErrTorn) {
-		fail(d, err)
+		testenv.Fail(d, err)
 	}
 	var wg sync.WaitGroup
 	for worker := range killWorkers {
@@ -70,13 +72,13 @@ func killedChild() {
 				s := killSubject(round, worker, i)
 				if i%4 == 3 {
 					if _, err := l.Unban(s); err != nil {
-						fail(err)
+						testenv.Fail(err)
 					}
 				} else if err := l.Ban(s, time.Time{}, fmt.Sprint("round ", round), Operator); err != nil {
-					fail(err)
+					testenv.Fail(err)
 				}
 				if _, err := fmt.Printf("%d %d\n", worker, i); err != nil {
-					fail(err)
+					testenv.Fail(err)
 				}
 			}
 		})
@@ -88,7 +90,7 @@ func killedChild() {
 // it dies by itself at a step. Then all is there that was acknowledged.
 func killAndCheck(t *testing.T, file string, round, changes, dieAt int) (acked int, torn bool) {
 	t.Helper()
-	cmd := child(t, "killed", "BANS="+file, fmt.Sprint("ROUND=", round), fmt.Sprint("DIE_AT=", dieAt))
+	cmd := testenv.Child(t, childVariable, "killed", "BANS="+file, fmt.Sprint("ROUND=", round), fmt.Sprint("DIE_AT=", dieAt))
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())

@@ -2,18 +2,14 @@ package banlist
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"holdfast/internal/testenv"
 	"holdfast/netaddr"
 )
 
@@ -24,30 +20,7 @@ const childVariable = "HOLDFAST_BANLIST_CHILD"
 var children = map[string]func(){}
 
 func TestMain(m *testing.M) {
-	if child := children[os.Getenv(childVariable)]; child != nil {
-		child()
-		os.Exit(0)
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// child starts the test binary as one of children.
-func child(t *testing.T, name string, env ...string) *exec.Cmd {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), exe)
-	cmd.Env = append(os.Environ(), append(env, childVariable+"="+name)...)
-	cmd.Stderr = os.Stderr
-	return cmd
-}
-
-// fail ends a child.
-func fail(args ...any) {
-	fmt.Fprintln(os.Stderr, append([]any{"child:"}, args...)...)
-	os.Exit(1)
+	testenv.Main(m, childVariable, children)
 }
 
 var seedFlag = flag.Uint64("seed", 0, "replay a test with the seed that its failure printed")
@@ -132,14 +105,4 @@ func texts(l *List) []string {
 		all = append(all, e.Subject.String())
 	}
 	return all
-}
-
-// cannot ends a test that lacks what it needs: it skips, but fails where nothing
-// may be skipped.
-func cannot(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("HOLDFAST_REQUIRE_ALL") == "1" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }

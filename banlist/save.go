@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"holdfast/internal/durable"
 )
 
 // defaultSpare is how many lines that do not count any more a file may have
@@ -229,7 +231,7 @@ func (l *List) replace(all []*record) error {
 	}
 	l.size = unknown // until the name is on disk
 	l.aside = ""
-	if err := l.step("sync directory", func() error { return syncDir(filepath.Dir(l.path)) }); err != nil {
+	if err := l.step("sync directory", func() error { return durable.SyncDir(filepath.Dir(l.path)) }); err != nil {
 		return err
 	}
 	l.size, l.lines, l.limit = size, len(all), 2*len(all)+l.spare

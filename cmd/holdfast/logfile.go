@@ -61,18 +61,20 @@ func (f *logFlags) check() error {
 	if f.maxRolls < 0 {
 		return usagef("--maxlogrolls %d: it cannot be negative", f.maxRolls)
 	}
-	_, err := f.options()
-	return err
+	switch f.compress {
+	case "gzip", "zstd", "off":
+		return nil
+	}
+	return usagef("--logcompress %q: it must be gzip, zstd or off", f.compress)
 }
 
-// options says how the file is kept.
+// options says how the file is kept. The flags were checked.
 func (f *logFlags) options() (rotator.Options, error) {
 	opts := rotator.Options{MaxSize: int64(f.maxSize) * logMegabyte, MaxRolls: f.maxRolls}
 	if f.maxRolls == 0 {
 		opts.MaxRolls = -1
 	}
 	switch f.compress {
-	case "gzip":
 	case "off":
 		opts.Plain = true
 	case "zstd":
@@ -83,8 +85,6 @@ func (f *logFlags) options() (rotator.Options, error) {
 			return opts, err
 		}
 		opts.Compressor, opts.Suffix = z, "zst"
-	default:
-		return opts, usagef("--logcompress %q: it must be gzip, zstd or off", f.compress)
 	}
 	return opts, nil
 }
