@@ -7,7 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
+
+	"holdfast/internal/durable"
 )
 
 // newFile is what the name of a file ends with that is not finished.
@@ -36,20 +37,7 @@ func writeAtomically(name string, write func(io.Writer) error) (err error) {
 	if err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	return syncDir(filepath.Dir(name))
-}
-
-// syncDir makes what names a directory has safe. Windows has no such call, and needs
-// none.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.SyncDir(filepath.Dir(name))
 }
 
 // DamagedError says that a file could not be read, and was set aside.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"holdfast/internal/durable"
 )
 
 // When Run saves.
@@ -127,7 +129,7 @@ func (b *Book) Flush() error {
 		err = errors.Join(err, journal.Sync())
 	}
 	if journal != nil && made {
-		err = errors.Join(err, syncDir(f.dir))
+		err = errors.Join(err, durable.SyncDir(f.dir))
 	}
 	if err != nil {
 		return fmt.Errorf("the address book's journal: %w", err)

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"holdfast/internal/testenv"
 )
 
 // dnsmasq is a real DNS server on loopback, with the zone "test" of its own. It asks
@@ -37,7 +39,7 @@ func startDNSMasq(t *testing.T, zone map[string][]netip.Addr) *dnsmasq {
 		path, err = exec.LookPath("/usr/sbin/dnsmasq") // where not everybody's PATH goes
 	}
 	if err != nil {
-		cannot(t, "needs dnsmasq (on Debian: apt-get install dnsmasq-base): %v", err)
+		testenv.Cannot(t, "needs dnsmasq (on Debian: apt-get install dnsmasq-base): %v", err)
 	}
 	var hosts strings.Builder
 	for name, addrs := range zone {

@@ -20,6 +20,7 @@ import (
 
 	"holdfast/addrbook"
 	"holdfast/banlist"
+	"holdfast/internal/testenv"
 	"holdfast/netaddr"
 )
 
@@ -66,7 +67,7 @@ func chmod(name string, mode os.FileMode) func(*testing.T, string) {
 func chownRoot(t *testing.T, dir string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		cannot(t, "a directory of somebody else takes root")
+		testenv.Cannot(t, "a directory of somebody else takes root")
 	}
 	if err := os.Chown(dir, 0, 0); err != nil {
 		t.Fatal(err)
@@ -261,7 +262,7 @@ func onReadOnlyDisk(ctx context.Context, t *testing.T, dir string, args []string
 		`mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"; exec "$@"`, dir,
 	}
 	if _, err := run(ctx, append(slices.Clone(mount), "true")...); err != nil {
-		cannot(t, "a disk that is read-only takes root on Linux: %v", err)
+		testenv.Cannot(t, "a disk that is read-only takes root on Linux: %v", err)
 	}
 	args = append(mount, args...)
 	cmd := exec.Command(args[0], args[1:]...)

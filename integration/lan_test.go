@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"holdfast/internal/testenv"
 )
 
 // lan is a network of its own with a way to nowhere else: hosts, each a network
@@ -34,19 +36,19 @@ func newLAN(ctx context.Context, t *testing.T) *lan {
 	t.Helper()
 	const need = "a network of real nodes with addresses like those of the Internet needs network namespaces: "
 	if runtime.GOOS != "linux" {
-		cannot(t, need+"this is no Linux")
+		testenv.Cannot(t, need+"this is no Linux")
 	}
 	if os.Geteuid() != 0 {
-		cannot(t, need+"run the tests as root")
+		testenv.Cannot(t, need+"run the tests as root")
 	}
 	if _, err := exec.LookPath("ip"); err != nil {
-		cannot(t, need+"install iproute2 (%v)", err)
+		testenv.Cannot(t, need+"install iproute2 (%v)", err)
 	}
 	forgetDead(ctx)
 	l := &lan{t: t}
 	var err error
 	if l.hub, err = l.add(ctx); err != nil {
-		cannot(t, need+"%v", err)
+		testenv.Cannot(t, need+"%v", err)
 	}
 	l.ip(ctx, "-n", l.hub, "link", "add", "br0", "type", "bridge")
 	l.ip(ctx, "-n", l.hub, "link", "set", "br0", "up")

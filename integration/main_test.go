@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"holdfast/internal/testenv"
 )
 
 // patience bounds each test. It is far more than any needs, so that a slow
@@ -47,16 +49,6 @@ func begin(t *testing.T) context.Context {
 	return ctx
 }
 
-// cannot ends a test that lacks what it needs: it skips, but fails where nothing
-// may be skipped.
-func cannot(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("HOLDFAST_REQUIRE_ALL") == "1" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
 // tool returns the path of btcd or btcctl.
 func tool(t *testing.T, variable, name string) string {
 	t.Helper()
@@ -68,7 +60,7 @@ func tool(t *testing.T, variable, name string) string {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		cannot(t, "%s is not at hand. From the top folder:\n"+
+		testenv.Cannot(t, "%s is not at hand. From the top folder:\n"+
 			"go build -modfile=tools/go.mod -o bin/ github.com/btcsuite/btcd github.com/btcsuite/btcd/cmd/btcctl\n"+
 			"PATH=$PWD/bin:$PATH go test ./integration", name)
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"holdfast/internal/testenv"
 )
 
 const (
@@ -69,7 +71,7 @@ func (c cut) test(t *testing.T) {
 	defer cancel()
 	l := newLAN(ctx, t)
 	if _, err := exec.LookPath("ss"); err != nil {
-		cannot(t, "connections are ended with ss: install iproute2 (%v)", err)
+		testenv.Cannot(t, "connections are ended with ss: install iproute2 (%v)", err)
 	}
 	within := l.host(ctx, cutHost)
 	names := strings.NewReplacer("{node}", within[len(within)-1], "{hub}", l.hub, "{port}", fmt.Sprintf("port%d", l.hosts))

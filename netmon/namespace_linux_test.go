@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"holdfast/internal/testenv"
 )
 
 // patience bounds each wait. It is far more than any needs, so that a slow
@@ -20,16 +22,6 @@ const patience = 20 * time.Second
 
 // insideVariable is set in the child that has a network namespace of its own.
 const insideVariable = "HOLDFAST_NETMON_INSIDE"
-
-// cannot ends a test that lacks what it needs: it skips, but fails where nothing
-// may be skipped.
-func cannot(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("HOLDFAST_REQUIRE_ALL") == "1" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
 
 // TestNamespace changes a real network: the one of a child process, which is gone
 // with it and leads nowhere.
@@ -44,7 +36,7 @@ func TestNamespace(t *testing.T) {
 	}
 	const need = "a network to change needs a network namespace: "
 	if _, err := exec.LookPath("ip"); err != nil {
-		cannot(t, need+"install iproute2 (%v)", err)
+		testenv.Cannot(t, need+"install iproute2 (%v)", err)
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -70,7 +62,7 @@ func TestNamespace(t *testing.T) {
 		case err == nil:
 			t.Logf("%s", out)
 			if strings.Contains(string(out), "--- SKIP") {
-				cannot(t, "some of it could not be tested")
+				testenv.Cannot(t, "some of it could not be tested")
 			}
 			return
 		case errors.As(err, &exit):
@@ -78,7 +70,7 @@ func TestNamespace(t *testing.T) {
 		}
 		why = append(why, err.Error())
 	}
-	cannot(t, need+"run the tests as root (%s)", strings.Join(why, "; "))
+	testenv.Cannot(t, need+"run the tests as root (%s)", strings.Join(why, "; "))
 }
 
 func ipCommand(t *testing.T, command string) {
@@ -193,7 +185,7 @@ func insideSource(t *testing.T) {
 
 func insideIPv6(t *testing.T) {
 	if _, err := os.Stat("/proc/net/if_inet6"); err != nil {
-		cannot(t, "IPv6 is off (%v)", err)
+		testenv.Cannot(t, "IPv6 is off (%v)", err)
 	}
 	ipCommand(t, "link add br6 type bridge")
 	ipCommand(t, "link set br6 up")

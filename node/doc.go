@@ -16,7 +16,7 @@ package node
 // How the package is laid out, one mechanism a file:
 //
 //	config.go     Config, its defaults and checks
-//	address.go    addresses: parsing, names resolved at each dial, routable or not
+//	address.go    addresses: parsing, names resolved at each dial
 //	group.go      the network group of an address
 //	node.go       New, Run, Close; the connection manager's set-up
 //	dial.go       from the address book to a connection
@@ -29,12 +29,17 @@ package node
 //	messages.go   what is done with each type of message
 //	bucket.go     a token bucket, and the limit of messages
 //	misbehave.go  offences and their scores
-//	bans.go       hosts that are not talked to
-//	book.go       the address book, in memory
-//	seeds.go      the DNS seeds
+//	bans.go       who is not talked to, and who is trusted
+//	book.go       what the address book is told, the files, the anchors
+//	feeler.go     short connections that test addresses
+//	seeds.go      the seeds, and the nodes to ask for addresses
+//	full.go       who makes room when all inbound places are taken
+//	evict.go      whom that costs his place (pure)
 //	events.go     Event, in words; attrs.go as data; kind.go its kinds; reason.go Reason
 //	snapshot.go   the state as data
 //
-// Locks: Node.mu, book.mu, bans.mu and session.mu are leaves: nothing else is
-// locked under them, and no connection is written, read or closed. What only one
-// goroutine of a session touches is marked so and has no lock.
+// Locks: Node.mu, turnedAway.mu, keepalive.mu and session.mu are leaves: nothing else
+// is locked under them, and no connection is written, read or closed. Node.evicting is
+// held while it is decided who makes room, and he is sent away. What only one goroutine
+// of a session touches is marked so and has no lock. The book and the bans have locks
+// of their own.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"holdfast/internal/durable"
 )
 
 // retryCompress is the wait after a compression that failed, unless the file is
@@ -169,7 +171,7 @@ func (r *Rotator) archive(j job, plain string) error {
 }
 
 func (r *Rotator) syncDir() error {
-	return r.step("sync dir", func() error { return syncDir(filepath.Dir(r.filename)) })
+	return r.step("sync dir", func() error { return durable.SyncDir(filepath.Dir(r.filename)) })
 }
 
 // fill compresses the file plain into the file tmp. Both are on disk then.

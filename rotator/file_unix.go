@@ -3,7 +3,6 @@
 package rotator
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -28,19 +27,4 @@ func cut(f *os.File, size int64) error { return f.Truncate(size) }
 func unlinked(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && st.Nlink == 0
-}
-
-// syncDir has the names in a directory on disk when it returns. File systems
-// that know no such thing, as some of user space, are not held to it.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	return err
 }

@@ -58,6 +58,3 @@ func cut(f *os.File, size int64) error {
 
 // unlinked says whether an open file has no name any more. It is not known here.
 func unlinked(fs.FileInfo) bool { return false }
-
-// syncDir does nothing: Windows keeps names in its journal.
-func syncDir(string) error { return nil }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"holdfast/internal/testenv"
 )
 
 // lockNamesProcess: ErrLocked says which process has the log.
@@ -27,11 +29,11 @@ func limit(size int) (lift func()) {
 	signal.Ignore(syscall.SIGXFSZ)
 	var before syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	set := func(l syscall.Rlimit) {
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l); err != nil {
-			fail(err)
+			testenv.Fail(err)
 		}
 	}
 	now := before
@@ -43,7 +45,7 @@ func limit(size int) (lift func()) {
 // expect fails unless the log holds this.
 func expect(want string) {
 	if got, err := os.ReadFile(os.Getenv("LOG")); err != nil || string(got) != want {
-		fail(fmt.Sprintf("the log holds %.99q, %v; want %.99q", got, err, want))
+		testenv.Fail(fmt.Sprintf("the log holds %.99q, %v; want %.99q", got, err, want))
 	}
 }
 
@@ -51,21 +53,21 @@ func expect(want string) {
 func limitedStartChild() {
 	const half = "half a line of a process that was killed"
 	if err := os.WriteFile(os.Getenv("LOG"), []byte(half), 0o600); err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	lift := limit(len(half))
 	refused := 0
 	r, err := Open(os.Getenv("LOG"), Options{OnError: func(error) { refused++ }})
 	if err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	if _, err := r.Write([]byte("refused\n")); !errors.Is(err, syscall.EFBIG) {
-		fail("Write:", err)
+		testenv.Fail("Write:", err)
 	}
 	expect(half)
 	lift()
 	if _, err := r.Write([]byte("whole\n")); err != nil || refused == 0 {
-		fail("Write:", err, "refused", refused)
+		testenv.Fail("Write:", err, "refused", refused)
 	}
 	expect(half + "\nwhole\n")
 }
@@ -74,22 +76,22 @@ func limitedStartChild() {
 func limitedAndCutChild() {
 	r, err := Open(os.Getenv("LOG"), Options{OnError: func(error) {}})
 	if err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	if _, err := r.Write([]byte(strings.Repeat("before\n", 500))); err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	if err := os.Truncate(os.Getenv("LOG"), 7); err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	lift := limit(10)
 	if _, err := r.Write([]byte("refused\n")); !errors.Is(err, syscall.EFBIG) {
-		fail("Write:", err)
+		testenv.Fail("Write:", err)
 	}
 	lift()
 	expect("before\n")
 	if _, err := r.Write([]byte("after\n")); err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	expect("before\nafter\n")
 }
@@ -100,7 +102,7 @@ func limitedChild() {
 	refused := 0
 	r, err := Open(os.Getenv("LOG"), Options{OnError: func(error) { refused++ }})
 	if err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	lift := limit(10_007) // in the middle of a line
 	var kept []string
@@ -111,24 +113,24 @@ func limitedChild() {
 		case err == nil && n == len(line):
 			kept = append(kept, line)
 		case !errors.Is(err, syscall.EFBIG) || n != 0:
-			fail("Write:", n, err)
+			testenv.Fail("Write:", n, err)
 		}
 		got, err := os.ReadFile(os.Getenv("LOG"))
 		if err != nil || string(got) != strings.Join(kept, "") {
-			fail("half a line after", i, err)
+			testenv.Fail("half a line after", i, err)
 		}
 		if i == 250 {
 			if len(kept) == i+1 || refused == 0 {
-				fail("nothing was refused")
+				testenv.Fail("nothing was refused")
 			}
 			lift()
 		}
 	}
 	if err := r.Close(); err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	if last := kept[len(kept)-1]; last != fullLine(299) {
-		fail("the last line is", last)
+		testenv.Fail("the last line is", last)
 	}
 }
 
@@ -137,7 +139,7 @@ func limitedChild() {
 // needed for this: the limit of a process stands for a full disk.
 func TestShortWrite(t *testing.T) {
 	for _, name := range []string{"limited", "limited start", "limited and cut"} {
-		cmd := child(t, name, "LOG="+tempLog(t))
+		cmd := testenv.Child(t, childVariable, name, "LOG="+tempLog(t))
 		cmd.Stderr = nil
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"holdfast/internal/testenv"
 )
 
 // kills is how often TestKilled kills, for each of its limits.
@@ -18,29 +20,10 @@ const kills = 30
 
 func init() { children["killed"] = killedChild }
 
-// child starts the test binary as one of children.
-func child(t *testing.T, name string, env ...string) *exec.Cmd {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), exe)
-	cmd.Env = append(os.Environ(), append(env, childVariable+"="+name)...)
-	cmd.Stderr = os.Stderr
-	return cmd
-}
-
-// fail ends a child.
-func fail(args ...any) {
-	fmt.Fprintln(os.Stderr, append([]any{"child:"}, args...)...)
-	os.Exit(1)
-}
-
 func envInt(name string) int {
 	n, err := strconv.Atoi(os.Getenv(name))
 	if err != nil {
-		fail(name, err)
+		testenv.Fail(name, err)
 	}
 	return n
 }
@@ -63,7 +46,7 @@ func killLine(round, i int) string {
 // it is told so, it dies at a step of its rotations and compressions.
 func killedChild() {
 	round, dieAt, steps := envInt("ROUND"), envInt("DIE_AT"), 0
-	o := Options{MaxSize: int64(envInt("MAX_SIZE")), MaxRolls: envInt("MAX_ROLLS"), OnError: func(err error) { fail(err) }}
+	o := Options{MaxSize: int64(envInt("MAX_SIZE")), MaxRolls: envInt("MAX_ROLLS"), OnError: func(err error) { testenv.Fail(err) }}
 	if dieAt > 0 {
 		stepped := make(chan struct{}, 1)
 		stepped <- struct{}{}
@@ -75,7 +58,7 @@ func killedChild() {
 					err = self.Kill()
 				}
 				if err != nil {
-					fail(err)
+					testenv.Fail(err)
 				}
 				select {}
 			}
@@ -85,14 +68,14 @@ func killedChild() {
 	}
 	r, err := Open(os.Getenv("LOG"), o)
 	if err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	for i := 0; ; i++ {
 		if _, err := r.Write([]byte(killLine(round, i) + "\n")); err != nil {
-			fail(err)
+			testenv.Fail(err)
 		}
 		if _, err := fmt.Fprintln(os.Stdout, i); err != nil {
-			fail(err)
+			testenv.Fail(err)
 		}
 	}
 }
@@ -111,7 +94,7 @@ type killing struct {
 // it dies by itself at a step.
 func (k *killing) round(lines, dieAt int) {
 	k.t.Helper()
-	cmd := child(k.t, "killed", "LOG="+k.file, fmt.Sprint("ROUND=", len(k.acked)), fmt.Sprint("DIE_AT=", dieAt),
+	cmd := testenv.Child(k.t, childVariable, "killed", "LOG="+k.file, fmt.Sprint("ROUND=", len(k.acked)), fmt.Sprint("DIE_AT=", dieAt),
 		fmt.Sprint("MAX_SIZE=", k.o.MaxSize), fmt.Sprint("MAX_ROLLS=", k.o.MaxRolls))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -256,7 +239,7 @@ func init() { children["holder"] = holderChild }
 // holderChild opens a log and holds it until it is killed.
 func holderChild() {
 	if _, err := Open(os.Getenv("LOG"), Options{}); err != nil {
-		fail(err)
+		testenv.Fail(err)
 	}
 	fmt.Println("open")
 	_, _ = os.Stdin.Read(make([]byte, 1)) // never comes
@@ -266,7 +249,7 @@ func holderChild() {
 // first has been killed, the file is free.
 func TestTwoProcesses(t *testing.T) {
 	file := tempLog(t)
-	cmd := child(t, "holder", "LOG="+file)
+	cmd := testenv.Child(t, childVariable, "holder", "LOG="+file)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

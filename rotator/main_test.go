@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"holdfast/internal/testenv"
 )
 
 // childVariable, in the environment, makes the test binary one of children
@@ -24,11 +24,7 @@ const childVariable = "HOLDFAST_ROTATOR_CHILD"
 var children = map[string]func(){}
 
 func TestMain(m *testing.M) {
-	if child := children[os.Getenv(childVariable)]; child != nil {
-		child()
-		os.Exit(0)
-	}
-	goleak.VerifyTestMain(m)
+	testenv.Main(m, childVariable, children)
 }
 
 var seedFlag = flag.Uint64("seed", 0, "replay a test with the seed that its failure printed")
