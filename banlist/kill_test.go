@@ -139,7 +139,7 @@ func killAndCheck(t *testing.T, file string, round, changes, dieAt int) (acked i
 
 // A process that is killed at any moment loses nothing that was acknowledged.
 func TestKilled(t *testing.T) {
-	rnd := newRand(t)
+	rnd := testenv.NewRand(t)
 	file := tempFile(t)
 	acked, torn := 0, 0
 	for round := range kills {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/internal/testenv"
 	"holdfast/netaddr"
 )
 
@@ -308,7 +309,7 @@ func TestSameHash(t *testing.T) {
 
 // The filter lets all pass that are in, and few others.
 func TestFilter(t *testing.T) {
-	rnd := newRand(t)
+	rnd := testenv.NewRand(t)
 	const n = 20_000
 	f := newFilter(n)
 	in := make([]uint64, n)

@@ -208,7 +208,7 @@ func (k *killing) report() {
 func TestKilled(t *testing.T) {
 	for _, rolls := range []int{-1, 3} {
 		t.Run(fmt.Sprint("limit ", rolls), func(t *testing.T) {
-			rnd := newRand(t)
+			rnd := testenv.NewRand(t)
 			k := killing{t: t, file: tempLog(t), o: Options{MaxSize: 100_000, MaxRolls: rolls}}
 			for range kills {
 				k.round(1+rnd.IntN(500), 0)

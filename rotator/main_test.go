@@ -2,7 +2,6 @@ package rotator
 
 import (
 	"compress/gzip"
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -25,22 +24,6 @@ var children = map[string]func(){}
 
 func TestMain(m *testing.M) {
 	testenv.Main(m, childVariable, children)
-}
-
-var seedFlag = flag.Uint64("seed", 0, "replay a test with the seed that its failure printed")
-
-// newRand returns a random source, and prints its seed if the test fails.
-func newRand(t testing.TB) *rand.Rand {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("replay with -seed=%d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // fullLine is a line that does not compress well.
