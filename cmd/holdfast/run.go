@@ -137,6 +137,10 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 	if err := cfg.Check(); err != nil {
 		return flagError(err)
 	}
+	// From here on signals count: who sees the node listen may send one.
+	hangups := hangups()
+	ctx, stop := untilSignal(ctx)
+	defer stop()
 	dir, lock, err := openDataDir(f.dataDir, network)
 	if err != nil {
 		return err
@@ -157,9 +161,7 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 		signal.Ignore(syscall.SIGPIPE)
 	}
 	live := &live{settings: s, log: log}
-	defer onHangup(live.reload)()
-	ctx, stop := untilSignal(ctx)
-	defer stop()
+	defer onHangup(hangups, live.reload)()
 	began := time.Now()
 	log.infof("holdfast %s%s, data directory %s, %s", node.Version, revision(), dir, log.where())
 	for _, v := range s.unused {

@@ -43,11 +43,16 @@ func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 	}
 }
 
-// onHangup calls fn at each SIGHUP, until stop is called, which waits for it. On
-// Windows there is none.
-func onHangup(fn func()) (stop func()) {
+// hangups returns where each SIGHUP comes from now on, for onHangup. On Windows there
+// is none.
+func hangups() chan os.Signal {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
+	return signals
+}
+
+// onHangup calls fn at each of the hangups, until stop is called, which waits for it.
+func onHangup(signals chan os.Signal, fn func()) (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
