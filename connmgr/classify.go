@@ -24,14 +24,16 @@ func Classify(addr net.Addr, err error) Reason {
 	if proxied(addr, err) {
 		return ReasonProxy
 	}
+	var marked interface{ Local() bool }
+	local := errors.As(err, &marked) && marked.Local()
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
-		if r := classifyErrno(errno); r != ReasonNone {
+		// That of a proxy that refuses us does not say that the address does.
+		if r := classifyErrno(errno); r != ReasonNone && (r.Local() || !local) {
 			return r
 		}
 	}
-	var local interface{ Local() bool }
-	if errors.As(err, &local) && local.Local() {
+	if local {
 		return ReasonProxy
 	}
 	var dns *net.DNSError
@@ -82,9 +84,9 @@ func proxied(addr net.Addr, err error) bool {
 	return false
 }
 
-// networkOf names the network of an address: "ip4" or "ip6", or what the
+// NetworkOf names the network of an address: "ip4" or "ip6", or what the
 // address calls it.
-func networkOf(addr net.Addr) string {
+func NetworkOf(addr net.Addr) string {
 	if tcp, ok := addr.(*net.TCPAddr); ok { // the usual case, without netip
 		if tcp.IP.To4() != nil {
 			return "ip4"

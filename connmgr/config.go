@@ -270,7 +270,7 @@ func (cfg *Config) withDefaults() Config {
 		c.EventBuffer = defaultEventBuffer
 	}
 	if c.Network == nil {
-		c.Network = networkOf
+		c.Network = NetworkOf
 	}
 	if c.Classify == nil {
 		c.Classify = Classify

@@ -81,31 +81,33 @@ func (cm *ConnManager) ConnectContext(ctx context.Context, c *ConnReq) error {
 	return cm.attempt(p, a, false)
 }
 
+// Submit is ConnectContext that waits for no dial: it returns nil when the request
+// was taken, and the error with which it was not, as there. What becomes of it then
+// is told by events, and ends it only by Remove, Disconnect or Stop.
+func (cm *ConnManager) Submit(c *ConnReq) error {
+	if c == nil {
+		return errNilReq
+	}
+	cm.mu.Lock()
+	defer cm.mu.Unlock()
+	p, err := cm.take(c)
+	if err != nil {
+		return err
+	}
+	cm.begin(p)
+	return nil
+}
+
 // submit registers a request of the owner's. If it may be dialed at once it
 // returns the attempt to make; else it returns a turn to wait for.
 func (cm *ConnManager) submit(c *ConnReq) (*pending, attempt, *turn, error) {
 	cm.mu.Lock()
 	defer cm.mu.Unlock()
-	var reason Reason
-	switch {
-	case cm.phase == phaseStopped:
-		reason = ReasonStopped
-	case cm.reqs[c.ID()] == c:
-		reason = ReasonInUse
-	case isNil(c.Addr):
-		reason = ReasonNoAddress
-	default:
-		reason = cm.refuse(c.Addr, c.class(), false, c.Permanent)
+	p, err := cm.take(c)
+	if err != nil {
+		return nil, attempt{}, nil, err
 	}
-	if reason != ReasonNone {
-		if reason == ReasonClassFull {
-			cm.limitReached(reason)
-		}
-		cm.emit(Event{Type: EventRefused, Reason: reason, Addr: c.Addr, Class: c.class()})
-		return nil, attempt{}, nil, &Error{Op: "connect", Addr: c.Addr, Reason: reason}
-	}
-	c.automatic = false // it may have been, in an earlier life
-	p := cm.register(c)
+	reason := ReasonNone
 	if cm.phase == phaseRunning {
 		reason = cm.obstacle(p)
 		if reason == ReasonNone {
@@ -118,6 +120,31 @@ func (cm *ConnManager) submit(c *ConnReq) (*pending, attempt, *turn, error) {
 		cm.wait(p, reason)
 	}
 	return p, attempt{}, wait, nil
+}
+
+// take registers a request of the owner's, or says why it is not taken. The lock must
+// be held.
+func (cm *ConnManager) take(c *ConnReq) (*pending, error) {
+	var reason Reason
+	switch {
+	case cm.phase == phaseStopped:
+		reason = ReasonStopped
+	case cm.reqs[c.ID()] == c:
+		reason = ReasonInUse
+	case isNil(c.Addr):
+		reason = ReasonNoAddress
+	default:
+		reason = cm.refuse(c.Addr, c.class(), false, c.Permanent)
+	}
+	if reason == ReasonNone {
+		c.automatic = false // it may have been, in an earlier life
+		return cm.register(c), nil
+	}
+	if reason == ReasonClassFull {
+		cm.limitReached(reason)
+	}
+	cm.emit(Event{Type: EventRefused, Reason: reason, Addr: c.Addr, Class: c.class()})
+	return nil, &Error{Op: "connect", Addr: c.Addr, Reason: reason}
 }
 
 // refuse says why a request for addr may not be taken, or ReasonNone. waits says

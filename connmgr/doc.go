@@ -50,7 +50,7 @@ package connmgr
 //	event.go      Event; reason.go Reason and Error; classify.go errors to reasons
 //	snapshot.go   the state as data
 //	banscore.go   DynamicBanScore
-//	tor.go        TorLookupIP
+//	tor.go        TorLookupIP, by package socks
 //
 // There is one lock, ConnManager.mu. It guards all state of the manager and of
 // its requests, is never held across a call to the owner's code (callbacks,

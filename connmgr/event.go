@@ -190,6 +190,8 @@ func (e Event) cause() string {
 	switch {
 	case e.Err == nil:
 		return e.Reason.Error()
+	case e.Reason == ReasonProxy && errors.As(e.Err, &op):
+		return "the proxy: " + op.Error() // with its address
 	case errors.As(e.Err, &op) && op.Err != nil:
 		return op.Err.Error()
 	}

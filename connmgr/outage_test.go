@@ -52,7 +52,7 @@ func TestNetworkBackIsNoticedByAProbe(t *testing.T) {
 func TestOneNetworkDown(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.answer = func(_ context.Context, a net.Addr) error {
-			if networkOf(a) == "ip6" {
+			if NetworkOf(a) == "ip6" {
 				return errNoNet
 			}
 			return nil
@@ -254,7 +254,7 @@ func TestDeadNeighboursAreTheirOwnTrouble(t *testing.T) {
 func TestPartialOutageBurnsFewAddresses(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.answer = func(_ context.Context, a net.Addr) error {
-			if networkOf(a) == "ip6" {
+			if NetworkOf(a) == "ip6" {
 				return nil
 			}
 			return errNoNet

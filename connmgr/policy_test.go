@@ -112,7 +112,8 @@ func TestBackoffBounds(t *testing.T) {
 
 type localError struct{ error }
 
-func (localError) Local() bool { return true }
+func (localError) Local() bool     { return true }
+func (e localError) Unwrap() error { return e.error }
 
 func TestClassify(t *testing.T) {
 	dialErr := func(to string, errno syscall.Errno) error {
@@ -140,6 +141,8 @@ func TestClassify(t *testing.T) {
 		{"the proxy refused", dialErr("127.0.0.1:9050", syscall.ECONNREFUSED), ReasonProxy},
 		{"the proxy refused, wrapped by its dialer", &net.OpError{Op: "socks connect", Addr: someAddr, Err: dialErr("127.0.0.1:9050", syscall.ECONNREFUSED)}, ReasonProxy},
 		{"a dialer says so", localError{errors.New("tor is not running")}, ReasonProxy},
+		{"the proxy refuses", localError{syscall.ECONNREFUSED}, ReasonProxy},
+		{"no way to the proxy", localError{syscall.ENETUNREACH}, ReasonNoNetwork},
 		{"deadline", context.DeadlineExceeded, ReasonTimedOut},
 		{"net's time-out", &net.OpError{Op: "dial", Addr: someAddr, Err: os.ErrDeadlineExceeded}, ReasonTimedOut},
 		{"no such host", &net.OpError{Op: "dial", Err: &net.DNSError{Name: "x", IsNotFound: true}}, ReasonUnresolved},
@@ -185,7 +188,7 @@ func TestNetworkOf(t *testing.T) {
 		{&net.UnixAddr{Name: "/x", Net: "unix"}, "unix"},
 	}
 	for _, test := range tests {
-		if got := networkOf(test.addr); got != test.want {
+		if got := NetworkOf(test.addr); got != test.want {
 			t.Errorf("network of %v is %q, want %q", test.addr, got, test.want)
 		}
 	}

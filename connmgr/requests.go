@@ -10,6 +10,7 @@ type ConnOption func(*connOptions)
 
 type connOptions struct {
 	triggerReconnect bool
+	ifLive           bool
 	cause            error
 }
 
@@ -23,6 +24,12 @@ func WithTriggerReconnect() ConnOption {
 // WithCause gives the owner's reason for a Disconnect, which the event carries.
 func WithCause(err error) ConnOption {
 	return func(o *connOptions) { o.cause = err }
+}
+
+// IfLive makes Disconnect say nothing of an id that is not there: the owner knows that
+// the request may have ended meanwhile.
+func IfLive() ConnOption {
+	return func(o *connOptions) { o.ifLive = true }
 }
 
 // established records that p was connected, and reports whether the caller must
@@ -162,7 +169,10 @@ func (cm *ConnManager) Disconnect(id uint64, options ...ConnOption) {
 		option(&o)
 	}
 	cm.mu.Lock()
-	c := cm.lookup(id)
+	c := cm.reqs[id]
+	if !o.ifLive {
+		c = cm.lookup(id)
+	}
 	var conn net.Conn
 	switch {
 	case c == nil:
@@ -194,7 +204,21 @@ func (cm *ConnManager) Remove(id uint64) { cm.RemoveCause(id, nil) }
 // RemoveCause is Remove with the owner's reason, which the event carries.
 func (cm *ConnManager) RemoveCause(id uint64, cause error) {
 	cm.mu.Lock()
-	c := cm.lookup(id)
+	cm.remove(cm.lookup(id), cause)
+}
+
+// RemoveIfLive is RemoveCause that reports whether there was such a request, and says
+// nothing if there was none: where several may want to end one, the first does.
+func (cm *ConnManager) RemoveIfLive(id uint64, cause error) bool {
+	cm.mu.Lock()
+	c := cm.reqs[id]
+	cm.remove(c, cause)
+	return c != nil
+}
+
+// remove ends a request, which may be nil, for good. The lock must be held, and is not
+// any more when it returns.
+func (cm *ConnManager) remove(c *ConnReq, cause error) {
 	var conn net.Conn
 	switch {
 	case c == nil:

@@ -57,7 +57,7 @@ var rooms = []room{
 	{path: "simnet/...", imports: append([]string{small}, below...)},
 	{path: "integration/..."}, // tests only, which import what they test
 
-	{path: "connmgr/...", stdOnly: true, why: "any Go program can import it"},
+	{path: "connmgr/...", imports: []string{"socks/..."}, stdOnly: true, why: "any Go program can import it"},
 	{path: "rotator/...", imports: []string{small}, stdOnly: true, why: "any Go program can import it"},
 	{path: "socks/...", stdOnly: true, why: "any Go program can import it"},
 	{path: "netaddr/...", stdOnly: true, why: "any Go program can import it"},

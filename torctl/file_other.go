@@ -1,0 +1,5 @@
+//go:build !unix
+
+package torctl
+
+const nonblock = 0
