@@ -1,18 +1,12 @@
 package dnsseed
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"os/user"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,9 +17,8 @@ import (
 // dnsmasq is a real DNS server on loopback, with the zone "test" of its own. It asks
 // nobody else, but for mute.test a server on loopback that never answers.
 type dnsmasq struct {
-	addr string
+	*testenv.DNSMasq
 	mute net.PacketConn
-	cmd  *exec.Cmd
 
 	mu   sync.Mutex
 	nets []string // the network of each connection of the resolver
@@ -34,112 +27,13 @@ type dnsmasq struct {
 // startDNSMasq starts it, with a zone of names and their addresses.
 func startDNSMasq(t *testing.T, zone map[string][]netip.Addr) *dnsmasq {
 	t.Helper()
-	path, err := exec.LookPath("dnsmasq")
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/dnsmasq") // where not everybody's PATH goes
-	}
-	if err != nil {
-		testenv.Cannot(t, "needs dnsmasq (on Debian: apt-get install dnsmasq-base): %v", err)
-	}
-	var hosts strings.Builder
-	for name, addrs := range zone {
-		for _, a := range addrs {
-			fmt.Fprintln(&hosts, a.Unmap(), name)
-		}
-	}
-	file := filepath.Join(t.TempDir(), "hosts")
-	if err := os.WriteFile(file, []byte(hosts.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	me, err := user.Current()
+	mute, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &dnsmasq{}
-	if d.mute, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.mute.Close() })
-	mutePort := d.mute.LocalAddr().(*net.UDPAddr).Port
-
-	// It takes no port 0, so another may get the port that was free.
-	for range 10 {
-		port := freePort(t)
-		d.addr = fmt.Sprintf("127.0.0.1:%d", port)
-		d.cmd = exec.Command(path, "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null", "--pid-file",
-			"--user="+me.Username, "--listen-address=127.0.0.1", "--bind-interfaces", fmt.Sprintf("--port=%d", port),
-			"--no-resolv", "--no-hosts", "--addn-hosts="+file, "--local=/test/",
-			fmt.Sprintf("--server=/mute.test/127.0.0.1#%d", mutePort))
-		if why := d.begin(t); why == "" {
-			return d
-		} else if !strings.Contains(why, "in use") {
-			t.Fatalf("dnsmasq: %s", why)
-		}
-	}
-	t.Fatal("no port is free")
-	return nil
-}
-
-// begin starts the process and waits until it has read its zone. It returns what it
-// said if it ended instead.
-func (d *dnsmasq) begin(t *testing.T) string {
-	stderr, err := d.cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ready := make(chan bool, 1)
-	said, ended := "", make(chan struct{})
-	go func() {
-		defer close(ended)
-		lines := bufio.NewScanner(stderr)
-		for lines.Scan() {
-			said += lines.Text() + "\n"
-			if strings.Contains(lines.Text(), "read ") && strings.Contains(lines.Text(), " names") {
-				select {
-				case ready <- true:
-				default:
-				}
-			}
-		}
-		_ = d.cmd.Wait() // killed
-		select {
-		case ready <- false:
-		default:
-		}
-	}()
-	if <-ready {
-		t.Cleanup(func() {
-			_ = d.cmd.Process.Kill() // it may have ended
-			<-ended
-			if t.Failed() {
-				t.Logf("dnsmasq said:\n%s", said)
-			}
-		})
-		return ""
-	}
-	<-ended
-	return said
-}
-
-// freePort returns a port that UDP and TCP both have free.
-func freePort(t *testing.T) int {
-	for range 20 {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		udp, err := net.ListenPacket("udp", ln.Addr().String())
-		ln.Close()
-		if err == nil {
-			udp.Close()
-			return ln.Addr().(*net.TCPAddr).Port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
+	t.Cleanup(func() { mute.Close() })
+	return &dnsmasq{mute: mute, DNSMasq: testenv.StartDNSMasq(t, zone,
+		"--local=/test/", fmt.Sprintf("--server=/mute.test/127.0.0.1#%d", mute.LocalAddr().(*net.UDPAddr).Port))}
 }
 
 // resolver returns Go's own resolver, with this server as the only one. Its
@@ -150,7 +44,7 @@ func (d *dnsmasq) resolver() *net.Resolver {
 		d.nets = append(d.nets, network)
 		d.mu.Unlock()
 		var dialer net.Dialer
-		c, err := dialer.DialContext(ctx, network, d.addr)
+		c, err := dialer.DialContext(ctx, network, d.Addr)
 		if err == nil {
 			context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 		}

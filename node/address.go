@@ -26,7 +26,7 @@ func (a hostAddr) String() string { return net.JoinHostPort(a.host, strconv.Itoa
 
 // parseAddr reads "host", "host:port", ":port" (only if anyHost), an IPv6 address
 // with or without brackets, and adds defaultPort where there is no port. IP
-// addresses become *net.TCPAddr, names hostAddr.
+// addresses become *net.TCPAddr, those of Tor and I2P netaddr.Addr, names hostAddr.
 func parseAddr(text string, defaultPort uint16, anyHost bool) (net.Addr, error) {
 	host, port := text, defaultPort
 	if ip, ok := parseIP(text); ok {
@@ -47,6 +47,12 @@ func parseAddr(text string, defaultPort uint16, anyHost bool) (net.Addr, error) 
 		return portAddr(tcpAddr(ip, port), port, anyHost)
 	}
 	switch {
+	case isOverlay(host):
+		h, err := netaddr.Parse(host)
+		if err != nil {
+			return nil, err
+		}
+		return portAddr(netaddr.Addr{Host: h, Port: port}, port, anyHost)
 	case host == "" && anyHost:
 		return portAddr(&net.TCPAddr{Port: int(port)}, port, anyHost)
 	case host == "":
@@ -106,10 +112,11 @@ func plainLabel(s string) bool {
 	return s != "" && len(s) <= 63
 }
 
-// isOnion reports whether addr is a name that only Tor can resolve, and that must
-// not be asked of DNS.
-func isOnion(addr net.Addr) bool {
-	return strings.HasSuffix(strings.TrimSuffix(hostOf(addr), "."), ".onion")
+// isOverlay reports whether a host is one of Tor or I2P, of which DNS must not be asked
+// (RFC 7686).
+func isOverlay(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return strings.HasSuffix(host, ".onion") || strings.HasSuffix(host, ".i2p")
 }
 
 // ipOf returns the IP address of addr, IPv4-mapped ones as IPv4, without zone.

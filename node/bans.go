@@ -2,7 +2,6 @@ package node
 
 import (
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -45,9 +44,11 @@ func (t *turnedAway) due(s banlist.Subject, now time.Time) bool {
 // banned too, use Ban.
 func (n *Node) Bans() *banlist.List { return n.bans }
 
-// Ban bans hosts for some time, for ever if that is 0, and ends their sessions;
-// those of fixed peers only if it is the operator who bans them. Its errors are those of banlist's Ban; after a *banlist.SaveError
-// the ban holds.
+// Ban bans hosts for some time, for ever if that is 0, and ends their sessions; those of
+// fixed peers only if it is the operator who bans them. It ends the sessions of
+// whitelisted hosts too, but these may come back at once: as in Bitcoin Core, trust wins
+// over a ban when a connection is accepted. Its errors are those of banlist's Ban; after
+// a *banlist.SaveError the ban holds.
 func (n *Node) Ban(s banlist.Subject, d time.Duration, reason string, o banlist.Origin) error {
 	var until time.Time
 	if d != 0 {
@@ -66,8 +67,8 @@ func (n *Node) Ban(s banlist.Subject, d time.Duration, reason string, o banlist.
 }
 
 // ban bans the host of a session for its score.
-func (s *session) ban(o Offence, score uint32) {
-	err := s.n.Ban(banlist.SubjectOf(s.host), s.n.cfg.BanDuration, fmt.Sprintf("%s (score %d)", o, score), banlist.Score)
+func (s *session) ban(d time.Duration, o Offence, score uint32) {
+	err := s.n.Ban(banlist.SubjectOf(s.host), d, fmt.Sprintf("%s (score %d)", o, score), banlist.Score)
 	if err != nil {
 		s.n.trouble(KindBansTrouble, err)
 	}
@@ -95,19 +96,4 @@ func (n *Node) operatorBan(h netaddr.Host) (banlist.Entry, bool) {
 		}
 	}
 	return banlist.Entry{}, false
-}
-
-// whitelisted reports whether a host has the operator's trust (Config.Whitelist).
-func (n *Node) whitelisted(h netaddr.Host) bool {
-	ip, ok := h.IP()
-	return ok && contains(n.cfg.Whitelist, ip)
-}
-
-func contains(list []netip.Prefix, ip netip.Addr) bool {
-	for _, p := range list {
-		if p.Contains(ip) {
-			return true
-		}
-	}
-	return false
 }

@@ -12,6 +12,7 @@ import (
 
 	"holdfast/addrbook"
 	"holdfast/banlist"
+	"holdfast/connmgr"
 	"holdfast/netaddr"
 )
 
@@ -19,9 +20,14 @@ const (
 	anchorsFile = "anchors.dat"
 
 	// An address is not dialed again before retryMin has passed since the last
-	// try, twice that after the second failure, and so on up to retryMax.
+	// try; twice that after a failure, four times that after the second in a row,
+	// and so on up to retryMax.
 	retryMin = 30 * time.Second
 	retryMax = 2 * time.Hour
+
+	// retryAlone is the longest wait while there are no peers at all: then it may be
+	// our own network that fails, in a way that nobody tells us of.
+	retryAlone = 2 * time.Minute
 
 	// stableFor is how long a session must last to make up for earlier failures.
 	stableFor = 10 * time.Minute
@@ -113,6 +119,17 @@ func (n *Node) longest() []netaddr.Addr {
 	return anchors
 }
 
+// lastPeers returns the anchors for the next start. If networking was switched off, its
+// last peers are they.
+func (n *Node) lastPeers() []netaddr.Addr {
+	if n.NetworkActive() {
+		return n.longest()
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.anchors)
+}
+
 // nextAnchor returns one of those that the last run left.
 func (n *Node) nextAnchor() (a netaddr.Addr, ok bool) {
 	n.mu.Lock()
@@ -124,6 +141,14 @@ func (n *Node) nextAnchor() (a netaddr.Addr, ok bool) {
 	return a, true
 }
 
+// fits reports whether an address, wherever it is from, may be dialed by itself: it is
+// on a network that is to be used now, it is nobody's that is dialed anyway, it is not
+// banned, and connmgr has a place for it.
+func (n *Node) fits(a netaddr.Addr, class connmgr.Class) bool {
+	return n.ways.reachable().Has(a.Host.Network()) && !n.isChosen(a) && n.wanted(a) &&
+		n.cm.Check(dialable(a), class) == nil && !n.takenByName(a, class)
+}
+
 // due reports whether an address may be dialed again by itself.
 func (n *Node) due(a netaddr.Addr) bool {
 	e, known := n.book.Lookup(a)
@@ -132,10 +157,18 @@ func (n *Node) due(a netaddr.Addr) bool {
 	}
 	n.mu.Lock()
 	fails := max(e.Attempts, n.failing[a])
+	before := e.LastTry.Before(n.forgiven)
+	most := retryMax
+	if n.ready.Outbound+n.ready.Permanent == 0 {
+		most = retryAlone
+	}
 	n.mu.Unlock()
+	if fails == 0 && before {
+		return true // it was lost with our network, and not for a reason of its own
+	}
 	wait := retryMin
 	for range fails {
-		wait = min(2*wait, retryMax)
+		wait = min(2*wait, most)
 	}
 	return time.Since(e.LastTry) >= wait
 }
@@ -161,7 +194,7 @@ func (n *Node) reached(addr net.Addr, services wire.ServiceFlag) {
 		return
 	}
 	e, known := n.book.Lookup(a)
-	if !known && !n.fixed[a] {
+	if !known && !n.isChosen(a) {
 		// Another one may have taken its place since it was chosen. What is good is
 		// worth a second try, at another place.
 		k := addrbook.Known{Addr: a, Services: uint64(services), Seen: time.Now()}
@@ -207,4 +240,5 @@ func (n *Node) forgive() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	clear(n.failing)
+	n.forgiven = time.Now()
 }

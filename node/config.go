@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +17,8 @@ import (
 	"holdfast/connmgr"
 	"holdfast/dnsseed"
 	"holdfast/netaddr"
+	"holdfast/socks"
+	"holdfast/torctl"
 )
 
 // Version is the version of holdfast.
@@ -100,12 +101,32 @@ type Config struct {
 	// to for that alone.
 	SeedNodes []string
 
-	// Resolver resolves seeds and names. Nil means net.DefaultResolver.
+	// Resolver resolves seeds and, where there is no Proxy, names. Nil means the
+	// Proxy, or net.DefaultResolver if there is none.
 	Resolver Resolver
 
-	// Dial connects to an address, which is a *net.TCPAddr. Nil means a
+	// Dial connects directly to an address, which is a *net.TCPAddr. Nil means a
 	// net.Dialer.
 	Dial func(context.Context, net.Addr) (net.Conn, error)
+
+	// Proxy is a SOCKS5 proxy that everything goes through: connections, names, which
+	// it resolves, and the questions to seeds. Nil means none.
+	Proxy *socks.Dialer
+
+	// OnionProxy is the SOCKS5 proxy for onion services, which must be Tor's. Nil
+	// means Proxy; without either they are not dialed.
+	OnionProxy *socks.Dialer
+
+	// NoOnion has onion services not dialed in any case.
+	NoOnion bool
+
+	// OnlyNet are the networks on which automatic peers are looked for. The zero value
+	// means all that can be reached. Peers of Connect and AddPeer, and inbound ones,
+	// may be on others.
+	OnlyNet addrbook.Networks
+
+	// Onion, if it is set, has the node be reached as an onion service.
+	Onion *OnionService
 
 	// NewListener opens a listener. Nil means net.Listen.
 	NewListener func(net.Addr) (net.Listener, error)
@@ -121,7 +142,8 @@ type Config struct {
 	// are dialed. It must be quick.
 	Filter func(netip.Addr) bool
 
-	// DialTimeout bounds a dial, with all addresses of a name. 0 means 10 s.
+	// DialTimeout bounds a dial, with all addresses of a name. 0 means 10 s. Through a
+	// proxy a dial may take a minute in any case.
 	DialTimeout time.Duration
 
 	// HandshakeTimeout bounds the handshake. 0 means 30 s.
@@ -184,6 +206,13 @@ type Config struct {
 	Rand rand.Source
 }
 
+// OnionService says how inbound peers come by Tor. The address is kept in DataDir, and
+// told to peers that know addrv2.
+type OnionService struct {
+	// Control is the control port of the Tor that publishes it.
+	Control torctl.Options
+}
+
 // ConfigError says that a Config cannot be used.
 type ConfigError struct {
 	Field   string // as in Config, in lower case: "addpeer"
@@ -202,12 +231,16 @@ func (e *ConfigError) Error() string {
 // settings is a checked Config.
 type settings struct {
 	Config
+	ways      *ways
 	port      uint16 // of the network
 	listen    []net.Addr
-	permanent []net.Addr
+	permanent []net.Addr // at the start
+	given     []string   // the same, as given
 	class     connmgr.Class
-	auto      bool // automatic outbound connections are wanted
-	inbound   uint32
+	bans      BanPolicy // at the start
+	auto      bool      // automatic outbound connections are wanted
+	inbound   uint32    // at the start, as TargetOutbound is
+	short     int       // places for short connections
 }
 
 // Check returns nil if New can use the Config, and a *ConfigError if not.
@@ -232,11 +265,8 @@ func (cfg Config) check() (settings, error) {
 	if len(s.UserAgent) > wire.MaxUserAgentLen {
 		return s, &ConfigError{"useragent", "", fmt.Sprintf("it has %d bytes, at most %d are allowed", len(s.UserAgent), wire.MaxUserAgentLen)}
 	}
-	s.Whitelist = slices.Clone(s.Whitelist)
-	for i, p := range s.Whitelist { // ::ffff:192.0.2.0/120 is 192.0.2.0/24
-		if p.Addr().Is4In6() && p.Bits() >= 96 {
-			s.Whitelist[i] = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-		}
+	if s.bans, err = cfg.banPolicy().check(); err != nil {
+		return s, err
 	}
 	if s.listen, err = parseAll("listen", cfg.Listen, s.port, true); err != nil {
 		return s, err
@@ -245,7 +275,8 @@ func (cfg Config) check() (settings, error) {
 	if err != nil {
 		return s, err
 	}
-	if _, err := parseAll("seednode", cfg.SeedNodes, s.port, false); err != nil {
+	seedNodes, err := parseAll("seednode", cfg.SeedNodes, s.port, false)
+	if err != nil {
 		return s, err
 	}
 	addPeer, err := parseAll("addpeer", cfg.AddPeer, s.port, false)
@@ -255,11 +286,48 @@ func (cfg Config) check() (settings, error) {
 	if len(addPeer) > s.MaxAddPeers {
 		return s, &ConfigError{"addpeer", "", fmt.Sprintf("%d are given, at most %d are allowed: use connect for a fixed set of peers, or allow more by maxaddpeers", len(addPeer), s.MaxAddPeers)}
 	}
-	s.permanent, s.class = addPeer, ClassManual
+	if err := s.checkWays(connect, addPeer, seedNodes); err != nil {
+		return s, err
+	}
+	s.permanent, s.given, s.class = addPeer, cfg.AddPeer, ClassManual
 	if len(connect) > 0 {
-		s.permanent, s.class = connect, ClassConnect
+		s.permanent, s.given, s.class = connect, cfg.Connect, ClassConnect
 	}
 	return s, s.share()
+}
+
+// checkWays makes the ways, and refuses what they do not lead to.
+func (s *settings) checkWays(fixed ...[]net.Addr) error {
+	for _, p := range []struct {
+		field string
+		proxy *socks.Dialer
+	}{{"proxy", s.Proxy}, {"onion", s.OnionProxy}} {
+		if p.proxy == nil {
+			continue
+		}
+		if err := p.proxy.Check(); err != nil {
+			return &ConfigError{p.field, "", err.Error()}
+		}
+	}
+	s.ways = newWays(&s.Config)
+	if s.OnlyNet != 0 && s.OnlyNet&(s.ways.reachable()|addrbook.NetworksOf(netaddr.IPv4, netaddr.IPv6)) == 0 {
+		return &ConfigError{"onlynet", "", "none of these networks can be reached: onion needs a proxy, and the others cannot be dialed yet"}
+	}
+	for i, field := range []string{"connect", "addpeer", "seednode"} {
+		for _, addr := range fixed[i] {
+			if _, err := s.ways.to(addr); err != nil {
+				return &ConfigError{field, addr.String(), err.Error()}
+			}
+		}
+	}
+	if s.Proxy != nil {
+		for _, addr := range s.listen {
+			if _, isName := addr.(hostAddr); isName {
+				return &ConfigError{"listen", addr.String(), "with a proxy no name is looked up: give an IP address"}
+			}
+		}
+	}
+	return nil
 }
 
 // share divides MaxPeers between permanent, automatic and inbound peers.
@@ -282,8 +350,10 @@ func (s *settings) share() error {
 	switch short := s.auto && (s.Feelers > 0 || len(s.SeedNodes) > 0); {
 	case short && s.inbound > 0:
 		s.inbound--
+		s.short = 1
 	case short && s.TargetOutbound > 1:
 		s.TargetOutbound--
+		s.short = 1
 	case short && len(s.SeedNodes) > 0:
 		return &ConfigError{"seednode", s.SeedNodes[0], "there is no place for it: allow at least 2 peers"}
 	case short:
@@ -307,7 +377,11 @@ func (s *settings) fillDefaults() {
 			s.Seeds = append(s.Seeds, Seed(seed))
 		}
 	}
-	if s.Resolver == nil {
+	switch {
+	case s.Resolver != nil:
+	case s.Proxy != nil:
+		s.Resolver = s.Proxy
+	default:
 		s.Resolver = net.DefaultResolver
 	}
 	if s.Dial == nil {
@@ -329,7 +403,6 @@ func (s *settings) fillDefaults() {
 		{&s.HandshakeTimeout, defaultHandshakeTimeout},
 		{&s.PingInterval, defaultPingInterval},
 		{&s.PingTimeout, defaultPingTimeout},
-		{&s.BanDuration, defaultBanDuration},
 		{&s.ShutdownTimeout, defaultShutdownTimeout},
 	} {
 		if *d.field <= 0 {
@@ -338,9 +411,6 @@ func (s *settings) fillDefaults() {
 	}
 	if s.MaxAddPeers <= 0 {
 		s.MaxAddPeers = DefaultMaxAddPeers
-	}
-	if s.BanThreshold == 0 {
-		s.BanThreshold = defaultBanThreshold
 	}
 	if s.Feelers == 0 {
 		s.Feelers = defaultFeelers
@@ -367,8 +437,8 @@ func parseAll(field string, texts []string, port uint16, listen bool) ([]net.Add
 		if err != nil {
 			return nil, &ConfigError{field, text, err.Error()}
 		}
-		if isOnion(addr) {
-			return nil, &ConfigError{field, text, "onion addresses need a Tor proxy, which this version cannot use"}
+		if _, overlay := addr.(netaddr.Addr); overlay && listen {
+			return nil, &ConfigError{field, text, "give an address of this machine; to be reached by Tor, use listenonion"}
 		}
 		if seen[addr.String()] {
 			return nil, &ConfigError{field, addr.String(), "it is given twice: remove one"}

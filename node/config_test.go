@@ -96,7 +96,7 @@ func TestConfigErrors(t *testing.T) {
 		{func(c *Config) { c.Connect = []string{"1.2.3.4", "1.2.3.4:18444"} }, `connect "1.2.3.4:18444": it is given twice: remove one`},
 		{func(c *Config) { c.Listen = []string{":1", ":1"} }, `listen ":1": it is given twice: remove one`},
 		{func(c *Config) { c.AddPeer = many }, "addpeer: 9 are given, at most 8 are allowed: use connect for a fixed set of peers, or allow more by maxaddpeers"},
-		{func(c *Config) { c.AddPeer = []string{"x.onion"} }, `addpeer "x.onion": onion addresses need a Tor proxy, which this version cannot use`},
+		{func(c *Config) { c.AddPeer = []string{"x.onion"} }, `addpeer "x.onion": "x.onion" is no onion service: the name of one is 56 letters and digits long`},
 		{func(c *Config) { c.MaxPeers = -1 }, `maxpeers "-1": at least one peer must be allowed`},
 		{func(c *Config) { c.MaxPeers = 1; c.Connect = many[:2] }, `maxpeers "1": 2 peers are to be connected for ever: allow at least as many`},
 		{func(c *Config) { c.UserAgent = strings.Repeat("x", 300) }, "useragent: it has 300 bytes, at most 256 are allowed"},

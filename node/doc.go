@@ -20,6 +20,9 @@ package node
 //	group.go      the network group of an address
 //	node.go       New, Run, Close; the connection manager's set-up
 //	dial.go       from the address book to a connection
+//	ways.go       how an address is reached: directly, or through which proxy
+//	proxywatch.go when a lost proxy is back
+//	onion.go      our onion service, and who comes by it
 //	peer.go       one session: its life, its writer, its end
 //	read.go       the reading half: messages in, bounded
 //	frame.go      one message off the wire: header, payload, checksum
@@ -36,10 +39,16 @@ package node
 //	full.go       who makes room when all inbound places are taken
 //	evict.go      whom that costs his place (pure)
 //	events.go     Event, in words; attrs.go as data; kind.go its kinds; reason.go Reason
-//	snapshot.go   the state as data
+//	snapshot.go   the state as data; views.go more of it, traffic.go bytes by message
+//	added.go      the peers that the operator chose
+//	named.go      fixed peers by name, and automatic ones at the same place
+//	banpolicy.go  what becomes of who misbehaves, and who is trusted
+//	control.go    the operator's other orders: disconnect, ping, networking off and on
+//	shares.go     who has how many of MaxPeers
 //
 // Locks: Node.mu, turnedAway.mu, keepalive.mu and session.mu are leaves: nothing else
 // is locked under them, and no connection is written, read or closed. Node.evicting is
 // held while it is decided who makes room, and he is sent away. What only one goroutine
 // of a session touches is marked so and has no lock. The book and the bans have locks
-// of their own.
+// of their own. Node.orders is held while an order of the operator is carried out, and
+// taken before all others.

@@ -41,13 +41,20 @@ func (n *Node) publish(e Event) {
 	n.cm.Publish(carried)
 }
 
-// trouble tells what went wrong with a file.
+// trouble tells what went wrong with a file. At the end of Run, when connmgr's stream of
+// events has ended, this is the only one that still has something to tell.
 func (n *Node) trouble(k Kind, err error) {
-	n.publish(Event{Kind: k, Event: connmgr.Event{Err: err}})
+	e := Event{Kind: k, Event: connmgr.Event{Err: err}}
+	if !n.streamEnded.Load() {
+		n.publish(e)
+		return
+	}
+	n.onEvent(connmgr.Event{Type: connmgr.EventOwner, Seq: n.lastSeq.Load() + 1, Time: time.Now(), Err: err, Detail: e})
 }
 
 // onEvent is connmgr's OnEvent: it hands each event to the owner.
 func (n *Node) onEvent(ce connmgr.Event) {
+	n.lastSeq.Store(ce.Seq)
 	e, ok := ce.Detail.(Event)
 	if !ok {
 		e.Kind = KindConnection
@@ -57,6 +64,7 @@ func (n *Node) onEvent(ce connmgr.Event) {
 	if ce.Type == connmgr.EventNetworkUp {
 		n.forgive()
 	}
+	n.lostProxy(ce)
 	if n.cfg.OnEvent != nil {
 		n.cfg.OnEvent(e)
 	}
@@ -74,14 +82,18 @@ func (e Event) Subsystem() string {
 // number is btclog's.
 const LevelTrace = slog.Level(-5)
 
-// Level returns how loud the event is in a log: a change of the node's peers is
-// information, what happens to connections on the way there is for debugging,
-// except for the peers that the operator asked for by name.
+// Level returns how loud the event is in a log. A change of the peers that the node
+// chose is information, what happens to connections on the way there is for debugging,
+// except for the peers that the operator asked for by name. What others can cause as
+// often as they like, as to come and go, is never louder than debug.
 func (e Event) Level() slog.Level {
-	named := e.Class == ClassManual || e.Class == ClassConnect
+	named := e.Class == ClassManual || e.Class == ClassConnect || e.Class == ClassTry
 	switch e.Kind {
 	case KindConnection:
 		if named && e.Type == connmgr.EventRetryAt && e.Reason != connmgr.ReasonNetworkDown && e.worthALine() {
+			return slog.LevelInfo
+		}
+		if e.Type == connmgr.EventFailed && e.Class == ClassTry {
 			return slog.LevelInfo
 		}
 		if e.Type == connmgr.EventFailed && e.Addr == nil {
@@ -91,20 +103,27 @@ func (e Event) Level() slog.Level {
 			return slog.LevelWarn
 		}
 		return e.Event.Level()
-	case KindStarted, KindBanned, KindSeed, KindReady:
+	case KindStarted, KindBanned, KindSeed, KindOnion, KindAdded, KindRemoved, KindNetworkActive:
 		return slog.LevelInfo
 	case KindNoSeed, KindUnwatched, KindBookTrouble, KindBansTrouble:
 		return slog.LevelWarn
-	case KindLost:
-		if e.Why == ReasonShutdown {
-			return LevelTrace // all of them at once
+	case KindOnionTrouble:
+		if e.Count > 1 && e.At.Sub(e.Time) < time.Minute {
+			return slog.LevelDebug // the first is told, and then one a minute at most
 		}
-		return slog.LevelInfo
+		return slog.LevelWarn
+	case KindReady, KindLost:
+		switch {
+		case e.Why == ReasonShutdown, e.Why == ReasonNetworkOff:
+			return LevelTrace // all of them at once
+		case !e.Inbound:
+			return slog.LevelInfo
+		}
 	case KindUnready:
 		switch {
 		case named && e.Why == ReasonSelf:
 			return slog.LevelWarn
-		case named && e.Why != ReasonShutdown:
+		case named && e.Why != ReasonShutdown && e.Why != ReasonNetworkOff:
 			return slog.LevelInfo
 		}
 	}
@@ -112,8 +131,8 @@ func (e Event) Level() slog.Level {
 }
 
 // worthALine reports whether a retry of a peer that the operator asked for is one to
-// tell: after it was lost, the first, and those that take long. In between a peer that is away would be
-// told of several times a minute.
+// tell: after it was lost, the first, and those that take long. In between a peer that
+// is away would be told of several times a minute.
 func (e Event) worthALine() bool {
 	wait := e.At.Sub(e.Time)
 	return e.At.IsZero() || e.Reason == connmgr.ReasonDisconnected || e.Count <= 1 && wait >= time.Second || wait >= time.Minute
@@ -138,12 +157,28 @@ func (e Event) String() string {
 		return fmt.Sprintf("Banned %v %s: %s", e.Ban.Subject, banSpan(e.Ban), e.Ban.Reason)
 	case KindProbed:
 		return fmt.Sprintf("Probed %s: it is good", e.who())
+	case KindAdded:
+		return fmt.Sprintf("Added %s: it is to be a peer from now on", e.who())
+	case KindRemoved:
+		return fmt.Sprintf("Removed %s: it is not to be a peer any more", e.who())
+	case KindNetworkActive:
+		return fmt.Sprintf("Networking is %s", e.Text)
 	case KindEvicted:
+		if e.Text != "" {
+			return fmt.Sprintf("Evicted %s: %s", e.who(), e.Text)
+		}
 		return fmt.Sprintf("Evicted %s: the house is full, and another one knocked", e.who())
 	case KindBookTrouble:
 		return fmt.Sprintf("Address book: %v", e.Err)
 	case KindBansTrouble:
 		return fmt.Sprintf("Ban list: %v", e.Err)
+	case KindOnion:
+		return fmt.Sprintf("Reached as %s, by %s", e.who(), e.Text)
+	case KindOnionTrouble:
+		if e.At.IsZero() {
+			return fmt.Sprintf("Onion service: %v", e.Err)
+		}
+		return fmt.Sprintf("Not reached by Tor: %v; trying again in %v", e.Err, e.At.Sub(e.Time).Round(time.Second))
 	case KindTurnedAway:
 		return fmt.Sprintf("Turned away %s: its host is banned", e.who())
 	case KindAddresses:

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/btcsuite/btcd/wire/v2"
+
 	"holdfast/banlist"
 	"holdfast/connmgr"
 )
@@ -46,7 +48,7 @@ func TestEventLines(t *testing.T) {
 	}{
 		{Event{Event: base, Kind: KindReady, Peer: peer, Counts: counts}, "PEER", slog.LevelInfo, "Peer 127.12.0.1:18555 ready: /simnet:0.1/ v70016, outbound, 3 of 8"},
 		{Event{Event: base, Kind: KindReady, Peer: fixed, Counts: counts}, "PEER", slog.LevelInfo, "Peer 127.12.0.1:18555 ready: no user agent v70001, connect, 1 of 2"},
-		{Event{Event: base, Kind: KindReady, Peer: inbound, Counts: counts}, "PEER", slog.LevelInfo, "Peer 127.12.0.1:18555 ready: /x/ v70016, inbound, 1 in all"},
+		{Event{Event: with(func(e *connmgr.Event) { e.Inbound = true }), Kind: KindReady, Peer: inbound, Counts: counts}, "PEER", slog.LevelDebug, "Peer 127.12.0.1:18555 ready: /x/ v70016, inbound, 1 in all"},
 		{Event{Event: base, Kind: KindLost, Why: ReasonPingTimeout, Peer: peer, Counts: counts}, "PEER", slog.LevelInfo, "Lost peer 127.12.0.1:18555 after 1m30s: ping timeout; 3 of 8 outbound, 1 of 2 fixed, 1 inbound left"},
 		{Event{Event: base, Kind: KindLost, Why: ReasonShutdown, Peer: peer}, "PEER", LevelTrace, "Lost peer 127.12.0.1:18555 after 1m30s: shutdown; 0 inbound left"},
 		{Event{Event: with(func(e *connmgr.Event) { e.Err = &ending{why: ReasonOldProtocol, text: "it speaks version 1"} }), Kind: KindUnready, Why: ReasonOldProtocol, Peer: peer}, "PEER", slog.LevelDebug, "No peer at 127.12.0.1:18555: old protocol: it speaks version 1"},
@@ -92,6 +94,183 @@ func TestEventLines(t *testing.T) {
 		if got := tt.e.Level(); got != tt.level {
 			t.Errorf("%s: level %v", tt.want, got)
 		}
+	}
+}
+
+// TestLevels says of each kind of event how loud it is, and what keeps those whom we
+// talk to from filling a log that shows information and worse.
+func TestLevels(t *testing.T) {
+	const (
+		trace = LevelTrace
+		debug = slog.LevelDebug
+		info  = slog.LevelInfo
+		warn  = slog.LevelWarn
+	)
+	const (
+		quiet = "nobody sees it who did not ask for it"
+		ours  = "it is about us: nobody else can cause it"
+		pace  = "we dial, and the same address less and less often"
+	)
+	checked := make(map[Kind]bool)
+	for _, tt := range []struct {
+		kind                     Kind
+		inbound, outbound, fixed slog.Level
+		why                      string
+	}{
+		{KindStarted, info, info, info, ours},
+		{KindReady, debug, info, info, pace},
+		{KindUnready, debug, debug, info, "a fixed peer is retried every few minutes"},
+		{KindLost, debug, info, info, pace},
+		{KindOffence, debug, debug, debug, quiet},
+		{KindBanned, info, info, info, "a host cannot be banned again before its ban is over"},
+		{KindTurnedAway, debug, debug, debug, quiet},
+		{KindAddresses, debug, debug, debug, quiet},
+		{KindSeed, info, info, info, "seeds are asked with growing pauses"},
+		{KindSeedFailed, debug, debug, debug, quiet},
+		{KindNoSeed, warn, warn, warn, "seeds are asked with growing pauses"},
+		{KindNetworkChanged, debug, debug, debug, quiet},
+		{KindUnwatched, warn, warn, warn, ours},
+		{KindProbed, debug, debug, debug, quiet},
+		{KindEvicted, debug, debug, debug, quiet},
+		{KindBookTrouble, warn, warn, warn, "at a save, or when an address that we dialed was reached"},
+		{KindBansTrouble, warn, warn, warn, "at a ban, which a host cannot have again before it is over"},
+		{KindOnion, info, info, info, ours},
+		{KindOnionTrouble, warn, warn, warn, ours},
+		{KindAdded, info, info, info, ours},
+		{KindRemoved, info, info, info, ours},
+		{KindNetworkActive, info, info, info, ours},
+	} {
+		checked[tt.kind] = true
+		for _, of := range []struct {
+			inbound bool
+			class   connmgr.Class
+			want    slog.Level
+		}{
+			{true, "", tt.inbound},
+			{false, connmgr.ClassOutbound, tt.outbound},
+			{false, ClassFeeler, tt.outbound},
+			{false, ClassSeed, tt.outbound},
+			{false, ClassManual, tt.fixed},
+			{false, ClassTry, tt.fixed},
+			{false, ClassConnect, tt.fixed},
+		} {
+			for why := range numReasons {
+				e := Event{Kind: tt.kind, Why: why, Event: connmgr.Event{Inbound: of.inbound, Class: of.class}}
+				want := of.want
+				switch ended := tt.kind == KindLost || tt.kind == KindUnready || tt.kind == KindReady; {
+				case ended && (why == ReasonShutdown || why == ReasonNetworkOff):
+					want = min(want, debug) // as many as there are, at once
+				case tt.kind == KindUnready && why == ReasonSelf && want == info:
+					want = warn // the operator's own mistake; it is not tried again
+				}
+				if got := e.Level(); got != want && !(got == trace && want == debug) {
+					t.Errorf("%v of %q (inbound %v), %v: level %v, want %v: %s", tt.kind, of.class, of.inbound, why, got, want, tt.why)
+				}
+			}
+		}
+	}
+	for k := range numKinds {
+		if !checked[k] && k != KindConnection {
+			t.Errorf("how loud is %v, and what bounds it?", k)
+		}
+	}
+}
+
+// TestConnectionLevels is the same of connmgr's events.
+func TestConnectionLevels(t *testing.T) {
+	loud := map[connmgr.EventType]string{
+		connmgr.EventAcceptFailed: "told every 30 s at most",
+		connmgr.EventLimitReached: "told every 30 s at most, of each limit",
+		connmgr.EventUnknownID:    "told every 30 s at most; it is a mistake of ours",
+		connmgr.EventNetworkDown:  "our network has to come back first, which probes find out at their pace",
+		connmgr.EventNetworkUp:    "our network has to go first",
+		connmgr.EventListening:    "at the start",
+		connmgr.EventLost:         "each stands for many that were not told",
+	}
+	now := time.Now()
+	for typ := connmgr.EventType(1); !strings.HasPrefix(typ.String(), "event-"); typ++ {
+		for _, inbound := range []bool{true, false} {
+			for _, class := range []connmgr.Class{"", connmgr.ClassOutbound, ClassFeeler, ClassSeed, ClassManual, ClassConnect} {
+				fixed := class == ClassManual || class == ClassConnect
+				e := Event{Event: connmgr.Event{Type: typ, Inbound: inbound, Class: class, Time: now, At: now.Add(time.Minute)}}
+				if typ == connmgr.EventRetryAt && fixed {
+					continue // see TestEventLines
+				}
+				if isLoud := e.Level() >= slog.LevelInfo; isLoud != (loud[typ] != "") {
+					t.Errorf("%v of %q (inbound %v): level %v", typ, class, inbound, e.Level())
+				}
+			}
+		}
+	}
+}
+
+// TestNobodyFillsTheLog: whatever those who dial us do, and however often, a log that
+// shows information and worse has a line for each host that was banned, and a few of
+// limits.
+func TestNobodyFillsTheLog(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		play func(*world, *remote)
+		bans int
+	}{
+		{"shakes hands and goes", func(_ *world, r *remote) { r.shake() }, 0},
+		{"says nothing", func(*world, *remote) {}, 0},
+		{"speaks something else", func(_ *world, r *remote) { r.raw([]byte("GET / HTTP/1.1\r\n\r\n")) }, 0},
+		{"is old", func(_ *world, r *remote) {
+			m := version()
+			m.ProtocolVersion = 1
+			r.send(m)
+		}, 0},
+		{"offends mildly", func(_ *world, r *remote) {
+			r.shake()
+			r.send(wire.NewMsgMemPool(), wire.NewMsgFilterClear())
+		}, 0},
+		{"offends badly", func(_ *world, r *remote) {
+			for range 12 {
+				r.send(version())
+			}
+		}, 1},
+		{"comes often at once", func(w *world, _ *remote) {
+			for range 9 {
+				if c, err := w.tryDialIn("8.8.8.8"); err == nil {
+					defer c.conn.Close() //nolint:errcheck // it is over
+				}
+			}
+			wait(time.Second)
+		}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				w := scripted(t, Config{})
+				wait(time.Minute)
+				for range 300 {
+					if r, err := w.tryDialIn("8.8.8.8"); err == nil {
+						tt.play(w, r)
+						_ = r.conn.Close()
+					}
+					wait(100 * time.Millisecond)
+				}
+				loud := make(map[string]int)
+				w.mu.Lock()
+				for _, e := range w.events {
+					if e.Level() >= slog.LevelInfo && e.Time.After(w.events[0].Time) {
+						loud[e.String()]++
+					}
+				}
+				w.mu.Unlock()
+				bans, others := 0, 0
+				for line, n := range loud {
+					if strings.HasPrefix(line, "Banned 8.8.8.8 ") {
+						bans += n
+					} else {
+						others += n
+					}
+				}
+				if bans != tt.bans || others > 15 {
+					t.Errorf("%d bans, want %d: %v", bans, tt.bans, loud)
+				}
+			})
+		})
 	}
 }
 

@@ -23,7 +23,7 @@ const feelAgain = 4 * time.Hour
 // one.
 func (n *Node) feel(ctx context.Context) {
 	for sleep(ctx, n.poisson(n.cfg.Feelers)) {
-		if c := n.Counts(); c.Outbound < c.Target || n.isShortOf() {
+		if c := n.Counts(); c.Outbound < c.Target || n.isShortOf() || !n.NetworkActive() {
 			continue // the addresses, or the place, are wanted for something else
 		}
 		if a, ok := n.nextProbe(); ok {
@@ -40,9 +40,7 @@ func (n *Node) isShortOf() bool {
 
 // nextProbe returns an address for a feeler.
 func (n *Node) nextProbe() (netaddr.Addr, bool) {
-	fits := func(a netaddr.Addr) bool {
-		return !n.fixed[a] && n.wanted(a) && n.cm.Check(dialable(a), ClassFeeler) == nil
-	}
+	fits := func(a netaddr.Addr) bool { return n.fits(a, ClassFeeler) }
 	a, ok, err := n.book.NextTest()
 	if err != nil {
 		n.trouble(KindBookTrouble, err)
@@ -50,7 +48,7 @@ func (n *Node) nextProbe() (netaddr.Addr, bool) {
 	if ok && fits(a) {
 		return a, true
 	}
-	return n.book.ChooseNew(n.cfg.Reachable(), func(a netaddr.Addr) bool { return n.due(a) && !n.lately(a) && fits(a) })
+	return n.book.ChooseNew(n.ways.reachable(), func(a netaddr.Addr) bool { return n.due(a) && !n.lately(a) && fits(a) })
 }
 
 // lately reports whether an address was reached so lately that a feeler would find

@@ -1,21 +1,34 @@
 package node
 
-import "time"
+import (
+	"time"
+
+	"holdfast/netaddr"
+)
 
 // makeRoom is called with each new inbound session. When it has taken the last
 // place, another one is evicted, so that there is always a place for who knocks: the
 // limit itself, which is connmgr's, is never exceeded. If nobody can be evicted the
-// house is full, and connmgr refuses who comes next.
+// house is full, and connmgr refuses who comes next. Peers by our onion service have a
+// limit of their own: when it is exceeded, one of them is evicted.
 func (n *Node) makeRoom(s *session) {
 	n.evicting.Lock() // else two who come at once would evict the same one
 	defer n.evicting.Unlock()
-	var inbound []*session
+	var inbound, onion []*session
 	for _, x := range n.sessions() {
 		if x.inbound && !x.hasEnded() {
 			inbound = append(inbound, x)
+			if x.network() == netaddr.Onion {
+				onion = append(onion, x)
+			}
 		}
 	}
-	if len(inbound) < int(n.cfg.inbound) {
+	places := n.inboundPlaces()
+	crowded := s.network() == netaddr.Onion && len(onion) > n.maxOnionInbound()
+	switch {
+	case crowded:
+		inbound = onion
+	case len(inbound) < places:
 		return
 	}
 	if n.discouraged.Has(s.host) && !n.whitelisted(s.host) {
@@ -30,6 +43,9 @@ func (n *Node) makeRoom(s *session) {
 	}
 	id, ok := evict(candidates)
 	if !ok {
+		if crowded || len(inbound) > places {
+			n.evict(s) // connmgr does not know the one limit, and let it in before the other was lowered
+		}
 		return
 	}
 	for _, x := range inbound {
@@ -52,7 +68,7 @@ func (s *session) evictable() evictable {
 		Exempt:      s.n.whitelisted(s.host),
 		Discouraged: s.n.discouraged.Has(s.host),
 		Group:       s.n.groupKey.of(s.n.group(s.addr)),
-		Network:     s.host.Network(),
+		Network:     s.network(),
 		Since:       s.since,
 		MinPing:     s.keep.shortest(),
 	}

@@ -105,11 +105,19 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte{}, 1, true)
 	f.Add([]byte("GET / HTTP/1.1\r\n"), 3, true)
 	f.Add(hello, 7, true)
-	f.Add(append(hello, frame(wire.CmdPing, make([]byte, 8))...), 100, false)
-	f.Add(append(hello, frame("nonsense", make([]byte, 300))...), 1000, false)
+	f.Add(slices.Concat(hello, frame(wire.CmdPing, make([]byte, 8))), 100, false)
+	f.Add(slices.Concat(hello, frame("nonsense", make([]byte, 300))), 1000, false)
 	huge := frame(wire.CmdAddrV2, nil)
 	copy(huge[16:20], []byte{0, 0, 8, 0})
-	f.Add(append(hello, huge...), 1000, false)
+	f.Add(slices.Concat(hello, huge), 1000, false)
+	talk := slices.Clone(hello) // a peer that says all that there is to say, and is well behaved
+	for _, m := range spoken() {
+		talk = append(talk, frame(m.Command(), spokenPayload(m))...)
+	}
+	f.Add(talk, 1460, true)
+	f.Add(talk[:len(talk)-5], 13, false)
+	v2 := slices.Concat(frame(wire.CmdVersion, versionPayload()), frame(wire.CmdSendAddrV2, nil), talk[len(hello)-24:])
+	f.Add(v2, 100, true)
 	f.Fuzz(func(t *testing.T, data []byte, piece int, inbound bool) {
 		devour(t, data, piece, inbound)
 	})
@@ -125,6 +133,13 @@ func FuzzMessages(f *testing.F) {
 	commands = append(commands, "nonsense", "")
 	slices.Sort(commands)
 	f.Add([]byte{0, 1, 2}, []byte{3}, []byte{4, 5, 6, 7, 8, 9, 10, 11, 12})
+	chunk := func(m wire.Message) []byte {
+		return append([]byte{byte(slices.Index(commands, m.Command()))}, spokenPayload(m)...)
+	}
+	for _, m := range spoken() {
+		c := chunk(m)
+		f.Add(c, c[:max(1, len(c)-1)], append(slices.Clone(c), 0)) // as it is, cut off, and too long
+	}
 	for i := range commands {
 		f.Add([]byte{byte(i), 1, 0, 0, 0, 0}, []byte{byte(i)}, []byte{byte(i), 0xfd, 0xe8, 3, 1, 1, 1, 1})
 	}
@@ -142,10 +157,60 @@ func FuzzMessages(f *testing.F) {
 	})
 }
 
-func versionPayload() []byte {
+func versionPayload() []byte { return spokenPayload(version()) }
+
+func spokenPayload(m wire.Message) []byte {
 	var b bytes.Buffer
-	_ = version().BtcEncode(&b, wire.ProtocolVersion, wire.LatestEncoding) // a good one
+	_ = m.BtcEncode(&b, wire.ProtocolVersion, wire.LatestEncoding) // a good one
 	return b.Bytes()
+}
+
+// spoken returns good messages of the kinds that nodes exchange.
+func spoken() []wire.Message {
+	genesis := chaincfg.RegressionNetParams.GenesisBlock
+	hash := genesis.BlockHash()
+	inv := wire.NewMsgInv()
+	data := wire.NewMsgGetData()
+	none := wire.NewMsgNotFound()
+	for _, typ := range []wire.InvType{wire.InvTypeBlock, wire.InvTypeTx, wire.InvTypeWitnessBlock} {
+		v := wire.NewInvVect(typ, &hash)
+		inv.InvList, data.InvList, none.InvList = append(inv.InvList, v), append(data.InvList, v), append(none.InvList, v)
+	}
+	addrs := addrMsg(3)
+	addrs.AddrList = append(addrs.AddrList, wire.NewNetAddressIPPort(net.ParseIP("2a01::1"), 18444, wire.SFNodeNetwork))
+	v2 := wire.NewMsgAddrV2()
+	now := time.Unix(1_700_000_000, 0)
+	for _, host := range [][]byte{{77, 1, 1, 1}, net.ParseIP("2a01::1"), bytes.Repeat([]byte{7}, 32), make([]byte, 10)} {
+		v2.AddrList = append(v2.AddrList, wire.NetAddressV2FromBytes(now, wire.SFNodeNetwork, host, 18444))
+	}
+	headers := wire.NewMsgHeaders()
+	headers.Headers = append(headers.Headers, &genesis.Header)
+	getHeaders, getBlocks := wire.NewMsgGetHeaders(), wire.NewMsgGetBlocks(&hash)
+	getHeaders.BlockLocatorHashes = append(getHeaders.BlockLocatorHashes, &hash)
+	getBlocks.BlockLocatorHashes = append(getBlocks.BlockLocatorHashes, &hash)
+	reject := wire.NewMsgReject(wire.CmdTx, wire.RejectDust, "dust")
+	reject.Hash = hash
+	return []wire.Message{
+		wire.NewMsgPing(1), wire.NewMsgPong(1), wire.NewMsgGetAddr(), addrs, v2, inv, data, none, headers, getHeaders, getBlocks,
+		genesis, genesis.Transactions[0], wire.NewMsgSendHeaders(), wire.NewMsgFeeFilter(1000), reject,
+		wire.NewMsgMemPool(), wire.NewMsgFilterLoad([]byte{1, 2, 3}, 10, 0, wire.BloomUpdateNone), wire.NewMsgFilterAdd([]byte{1}), wire.NewMsgFilterClear(),
+		wire.NewMsgGetCFilters(wire.GCSFilterRegular, 0, &hash), wire.NewMsgGetCFHeaders(wire.GCSFilterRegular, 0, &hash),
+		wire.NewMsgGetCFCheckpt(wire.GCSFilterRegular, &hash),
+	}
+}
+
+// TestSpoken: the seeds of the fuzz tests are messages that the session reads.
+func TestSpoken(t *testing.T) {
+	for _, m := range spoken() {
+		of, isKnown := messages[m.Command()]
+		if !isKnown {
+			t.Errorf("%s is not among the messages", m.Command())
+			continue
+		}
+		if got, err := decode(of, spokenPayload(m), wire.ProtocolVersion); err != nil || got.Command() != m.Command() {
+			t.Errorf("%s: %v", m.Command(), err)
+		}
+	}
 }
 
 // TestAnnouncedMemory: a header that announces the most that may be costs nothing.

@@ -47,14 +47,19 @@ func (s *session) greet() {
 	if s.inbound || !s.n.cfg.auto {
 		return
 	}
-	now := time.Now()
-	var own []addrbook.Known
-	for _, a := range s.n.own {
-		own = append(own, addrbook.Known{Addr: a, Services: uint64(s.n.cfg.Services), Seen: now})
-	}
-	s.sendAddrs(own)
+	s.sendAddrs(s.n.ownFor(s, time.Now()))
 	s.addrs.add(getAddrAnswer)
 	s.queue(wire.NewMsgGetAddr())
+}
+
+// tellOwn tells a peer anew where we are, unless it is too slow to listen.
+func (s *session) tellOwn() {
+	if msg := s.addrMessage(s.n.ownFor(s, time.Now())); msg != nil {
+		select {
+		case s.out <- msg:
+		default:
+		}
+	}
 }
 
 // handleGetAddr answers who dialed us, and once, as Core does: so nobody can draw
@@ -64,12 +69,20 @@ func (s *session) handleGetAddr(wire.Message) {
 		return
 	}
 	s.toldAddrs = true
-	list := s.n.book.Answer(s.host.Network())
+	list := s.n.book.Answer(s.network())
 	s.sendAddrs(slices.DeleteFunc(list, func(k addrbook.Known) bool { return !s.n.wanted(k.Addr) }))
 }
 
-// sendAddrs tells addresses, in the form that was agreed on.
+// sendAddrs tells addresses, if there are any.
 func (s *session) sendAddrs(list []addrbook.Known) {
+	if msg := s.addrMessage(list); msg != nil {
+		s.queue(msg)
+	}
+}
+
+// addrMessage makes a message of addresses, in the form that was agreed on; nil if there
+// are none that it can tell.
+func (s *session) addrMessage(list []addrbook.Known) wire.Message {
 	s.mu.Lock()
 	v2 := s.facts.AddrV2
 	s.mu.Unlock()
@@ -80,10 +93,10 @@ func (s *session) sendAddrs(list []addrbook.Known) {
 				msg.AddrList = append(msg.AddrList, a)
 			}
 		}
-		if len(msg.AddrList) > 0 {
-			s.queue(msg)
+		if len(msg.AddrList) == 0 {
+			return nil
 		}
-		return
+		return msg
 	}
 	msg := wire.NewMsgAddr()
 	for _, k := range list {
@@ -91,9 +104,10 @@ func (s *session) sendAddrs(list []addrbook.Known) {
 			msg.AddrList = append(msg.AddrList, wire.NewNetAddressTimestamp(k.Seen, wire.ServiceFlag(k.Services), ip.AsSlice(), k.Addr.Port))
 		}
 	}
-	if len(msg.AddrList) > 0 {
-		s.queue(msg)
+	if len(msg.AddrList) == 0 {
+		return nil
 	}
+	return msg
 }
 
 // toWire returns an address as addrv2 carries it; nil for networks that wire does
@@ -141,9 +155,13 @@ func (s *session) take(list []addrbook.Known, told int) {
 		s.n.shuffle(list) // the peer must not choose which ones count
 		list = list[:min(len(list), allowed)]
 	}
+	s.mu.Lock()
+	s.facts.AddrProcessed += uint64(allowed)
+	s.facts.AddrRateLimited += uint64(ignored)
+	s.mu.Unlock()
 	news := 0
 	if s.n.cfg.auto {
-		news = s.n.learn(list, s.host, hearsayAge, now)
+		news = s.n.learn(list, s.source(), hearsayAge, now)
 	}
 	if told > 1 || news > 0 {
 		s.n.publish(s.event(Event{Kind: KindAddresses, Told: told, New: news, Ignored: ignored}))
@@ -205,7 +223,7 @@ func ownEndpoints(listeners []net.Listener, allowLocal bool) []netaddr.Addr {
 	var own []netaddr.Addr
 	for _, l := range listeners {
 		e, ok := endpointOf(l.Addr())
-		if !ok {
+		if _, isOnion := l.(onionListener); !ok || isOnion {
 			continue
 		}
 		hosts := []netaddr.Host{e.Host}

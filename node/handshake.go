@@ -65,6 +65,9 @@ func (s *session) handleVersion(m wire.Message) {
 	s.mu.Lock()
 	s.facts.Version, s.facts.Services, s.facts.Height = theirs, msg.Services, msg.LastBlock
 	s.facts.UserAgent = printable(msg.UserAgent)
+	s.facts.AddrLocal = s.n.toldLocal(msg.AddrYou)
+	s.facts.TimeOffset = time.Until(msg.Timestamp).Round(time.Second)
+	s.facts.RelayTxes = !msg.DisableRelayTx
 	s.mu.Unlock()
 	if theirs < minVersion {
 		s.end(&ending{why: ReasonOldProtocol, text: fmt.Sprintf("it speaks version %d, at least %d is needed", theirs, minVersion)})
@@ -107,6 +110,10 @@ func (s *session) handleVerack(wire.Message) {
 
 // becomeReady makes the session a peer.
 func (s *session) becomeReady() {
+	if of, ok := s.duplicateOf(); ok {
+		s.end(duplicate(of))
+		return
+	}
 	s.shake.ready = true
 	s.mu.Lock()
 	s.facts.State = StateReady
@@ -132,6 +139,7 @@ func (s *session) becomeReady() {
 		n.reached(s.addr, services) // on disk before anybody hears of it
 	}
 	n.publish(s.event(Event{Kind: kind, Counts: counts}))
+	s.endDuplicates()
 	if back {
 		n.tryAgain()
 	}

@@ -2,6 +2,8 @@ package node
 
 import (
 	"bytes"
+	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -234,6 +236,77 @@ func TestMirror(t *testing.T) {
 		ended := w.of(KindUnready)
 		if len(ended) < 5 || ended[0].Why != ReasonMirror {
 			t.Errorf("%d tries in an hour: %v", len(ended), ended)
+		}
+	})
+}
+
+// TestMirrorIsNobody: an address that leads to a mirror is forgotten, and is not learned
+// again; but not that of a fixed peer, which may be another one tomorrow.
+func TestMirrorIsNobody(t *testing.T) {
+	for _, fixed := range []bool{false, true} {
+		inBubble(t, func(t *testing.T) {
+			cfg := Config{Seeds: fabricSeeds(1), Listen: []string{listenAt}, Feelers: -1}
+			if fixed {
+				cfg.Seeds, cfg.AddPeer = []Seed{}, []string{"11.0.0.1"}
+			}
+			w := newWorld(t, cfg, simnet.Spec{Behaviour: simnet.SelfEcho()})
+			wait(time.Minute)
+			for _, e := range append(w.of(KindUnready), w.of(KindLost)...) {
+				if e.Why != ReasonMirror || !errors.Is(e.Err, ReasonMirror) {
+					t.Errorf("ended: %v", e)
+				}
+			}
+			if n := len(w.of(KindUnready)); !fixed && n != 1 || n == 0 {
+				t.Errorf("%d tries", n)
+			}
+			r := w.dialIn("8.8.8.8")
+			r.shake()
+			m := wire.NewMsgAddr()
+			m.AddrList = append(m.AddrList, wire.NewNetAddressIPPort(net.IPv4(11, 0, 0, 1), 18444, wantedServices))
+			r.send(m)
+			wait(time.Second)
+			want := 0
+			if fixed {
+				want = 1 // it is an address like others
+			}
+			if got := w.node.book.Len(); got != want {
+				t.Errorf("fixed %v: %d addresses known, want %d", fixed, got, want)
+			}
+		})
+	}
+}
+
+// TestSelfIsBothEnds: of a connection to ourselves both ends go, with that reason; and
+// nobody else's.
+func TestSelfIsBothEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{Seeds: []Seed{}})
+		w.stop()
+		l, other := w.listenFor("8.8.4.4:18444"), w.listenFor("8.9.4.4:18444")
+		w.start(Config{Seeds: []Seed{{Host: "8.8.4.4"}, {Host: "8.9.4.4"}}, Listen: []string{listenAt}, TargetOutbound: 2, Feelers: -1})
+		out, stays := l.accept(), other.accept()
+		stays.until(wire.CmdVersion)
+		nonce := out.until(wire.CmdVersion).(*wire.MsgVersion).Nonce
+		in := w.dialIn("9.9.9.9")
+		m := version()
+		m.Nonce = nonce
+		in.send(m)
+		if got := in.next(); got != nil {
+			t.Errorf("got %s", got.Command())
+		}
+		if got := out.next(); got != nil {
+			t.Errorf("got %s", got.Command())
+		}
+		wait(time.Second)
+		ended := w.of(KindUnready)
+		if len(ended) != 2 || ended[0].Why != ReasonSelf || ended[1].Why != ReasonSelf {
+			t.Errorf("ended: %v", ended)
+		}
+		if w.node.wanted(endpoint("8.8.4.4:18444")) {
+			t.Error("it may be dialed again")
+		}
+		if !w.node.wanted(endpoint("8.9.4.4:18444")) || len(w.peers()) != 1 {
+			t.Errorf("somebody else suffers: %v", w.peers())
 		}
 	})
 }

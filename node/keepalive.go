@@ -52,6 +52,13 @@ func (k *keepalive) hurry(now time.Time, patience time.Duration) {
 	k.last, k.limit = time.Time{}, now.Add(patience)
 }
 
+// ask has a ping be due now, unless one is under way.
+func (k *keepalive) ask() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.last = time.Time{}
+}
+
 // pong takes an answer. One that answers no ping of ours is ignored, as in Core.
 func (k *keepalive) pong(nonce uint64, now time.Time) {
 	k.mu.Lock()
@@ -71,6 +78,16 @@ func (k *keepalive) roundTrip() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.rtt
+}
+
+// waiting returns for how long the answer to a ping is awaited; 0 if none is.
+func (k *keepalive) waiting(now time.Time) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.sent.IsZero() {
+		return 0
+	}
+	return now.Sub(k.sent)
 }
 
 // shortest returns the shortest round trip; 0 if none was measured.

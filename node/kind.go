@@ -8,7 +8,8 @@ import (
 
 // The classes of connections that the node makes, besides connmgr's outbound.
 const (
-	ClassManual  = connmgr.ClassManual      // Config.AddPeer
+	ClassManual  = connmgr.ClassManual      // Config.AddPeer, and AddPeer
+	ClassTry     = connmgr.Class("try")     // TryPeer
 	ClassConnect = connmgr.Class("connect") // Config.Connect
 	ClassFeeler  = connmgr.Class("feeler")  // to find out which addresses are good
 	ClassSeed    = connmgr.Class("seed")    // kept free for peers that are asked for addresses only
@@ -37,6 +38,11 @@ const (
 	KindEvicted                    // an inbound peer made room for another
 	KindBookTrouble                // the file of the address book is damaged, or cannot be written
 	KindBansTrouble                // the same of the ban list
+	KindOnion                      // our onion service is published
+	KindOnionTrouble               // it is not, or no longer
+	KindAdded                      // the operator added a peer to keep
+	KindRemoved                    // the operator removed one
+	KindNetworkActive              // networking was switched off, or on again
 
 	numKinds
 )
@@ -60,6 +66,11 @@ var kindNames = [numKinds]string{
 	KindEvicted:        "evicted",
 	KindBookTrouble:    "book-trouble",
 	KindBansTrouble:    "bans-trouble",
+	KindOnion:          "onion",
+	KindOnionTrouble:   "onion-trouble",
+	KindAdded:          "added",
+	KindRemoved:        "removed",
+	KindNetworkActive:  "network-active",
 }
 
 // String returns the kind's name, as "seed-failed".
@@ -78,11 +89,12 @@ const (
 	SubsystemAddr = "ADDR" // addresses that peers tell
 	SubsystemSeed = "SEED" // DNS seeds
 	SubsystemBans = "BANS" // offences and bans
+	SubsystemTor  = "TORC" // our onion service
 )
 
 // Subsystems returns the names of all subsystems, in the order of a listing.
 func Subsystems() []string {
-	return []string{SubsystemNode, SubsystemConn, SubsystemPeer, SubsystemAddr, SubsystemSeed, SubsystemBans}
+	return []string{SubsystemNode, SubsystemConn, SubsystemPeer, SubsystemAddr, SubsystemSeed, SubsystemBans, SubsystemTor}
 }
 
 var kindSubsystems = [numKinds]string{
@@ -104,4 +116,9 @@ var kindSubsystems = [numKinds]string{
 	KindEvicted:        SubsystemPeer,
 	KindBookTrouble:    SubsystemAddr,
 	KindBansTrouble:    SubsystemBans,
+	KindOnion:          SubsystemTor,
+	KindOnionTrouble:   SubsystemTor,
+	KindAdded:          SubsystemNode,
+	KindRemoved:        SubsystemNode,
+	KindNetworkActive:  SubsystemNode,
 }

@@ -149,9 +149,9 @@ func (s *session) offend(o Offence, detail string) {
 func (s *session) offendBy(o Offence, persistent, transient uint32, detail string) {
 	before := s.score.Int()
 	score := s.score.Increase(persistent, transient)
-	most := s.n.cfg.BanThreshold
-	trusted := s.n.whitelisted(s.host)
-	full := score >= most && !trusted
+	policy := s.n.policy.Load()
+	most := policy.Threshold
+	full := score >= most && !policy.trusts(s.host)
 	ends := rules[o].ends
 	// A flood of offences must not be a flood of events: an event comes with the
 	// first offence, with each quarter of the way to the ban, and with the end.
@@ -159,9 +159,9 @@ func (s *session) offendBy(o Offence, persistent, transient uint32, detail strin
 		s.n.publish(s.event(Event{Kind: KindOffence, Offence: o, Text: detail}))
 	}
 	switch {
-	case full && s.mayBan():
+	case full && !policy.NoBanning && s.mayBan():
 		s.end(&ending{why: ReasonMisbehaved, text: fmt.Sprintf("%s (score %d)", o, score)})
-		s.ban(o, score)
+		s.ban(policy.Duration, o, score)
 	case full:
 		s.discourage()
 		s.end(&ending{why: ReasonMisbehaved, text: fmt.Sprintf("%s (score %d)", o, score)})
@@ -175,7 +175,7 @@ func (s *session) offendBy(o Offence, persistent, transient uint32, detail strin
 // own choice of peers is not overruled, and a local address is no host that
 // could be kept out: it may be a proxy's, with everybody behind it.
 func (s *session) mayBan() bool {
-	return !s.n.cfg.NoBanning && !s.permanent && s.isHost()
+	return !s.permanent && s.isHost()
 }
 
 // discourage has the host of the session be the first to be evicted from now on. It
@@ -188,6 +188,9 @@ func (s *session) discourage() {
 
 // isHost reports whether the address of the session stands for one host.
 func (s *session) isHost() bool {
-	ip, ok := s.host.IP()
-	return ok && !isSelfHost(ip) && addrbook.Routable(s.host, s.n.cfg.AllowLoopback)
+	ip, isIP := s.host.IP()
+	if !isIP {
+		return s.host.IsValid() // an onion service that we dialed
+	}
+	return !isSelfHost(ip) && addrbook.Routable(s.host, s.n.cfg.AllowLoopback)
 }

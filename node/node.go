@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,38 +36,56 @@ const (
 // for concurrent use.
 type Node struct {
 	cfg       settings
+	began     time.Time // when it was made
 	cm        *connmgr.ConnManager
 	book      *addrbook.Book
 	groups    addrbook.Groups
 	bans      *banlist.List
+	policy    atomic.Pointer[BanPolicy] // with defaults; it is replaced, never changed
 	listeners []net.Listener
-	reqs      []*connmgr.ConnReq    // of permanent peers
-	fixed     map[netaddr.Addr]bool // of permanent peers: never dialed automatically
-	own       []netaddr.Addr        // where others could reach us
-	troubles  []trouble             // with files, to be told when Run is called
+	own       []netaddr.Addr // where others could reach us
+	troubles  []trouble      // with files, to be told when Run is called
+	ways      *ways
+	proxies   []proxyWatch
+
+	onionTarget string // where Tor connects to for our onion service; "" if there is none
 
 	discouraged *banlist.Discouraged
 	turned      turnedAway
+	orders      sync.Mutex // held while an order is carried out
 	evicting    sync.Mutex // held while it is decided who makes room
-	groupKey    groupKey
+
+	streamEnded atomic.Bool   // connmgr takes no events any more
+	lastSeq     atomic.Uint64 // of the events so far
+
+	groupKey groupKey
 
 	networkChanged chan struct{}  // has one when our network changed
-	fetches        sync.WaitGroup // connections to seed nodes
+	fetches        sync.WaitGroup // connections to seed nodes, and to peers that are tried
 
 	rngMu sync.Mutex
 	rng   *rand.Rand
 
-	mu      sync.Mutex
-	ctx     context.Context // nil until Run
-	closed  bool
-	lastID  uint64
-	all     map[uint64]*session   // by ID
-	nonces  map[uint64]*session   // by the nonce that they sent: one each
-	selves  map[netaddr.Addr]bool // where this node found itself
-	alone   time.Time             // since when there are no peers
-	failing map[netaddr.Addr]int  // how often in a row; see failed
-	anchors []netaddr.Addr        // of the last run, not dialed yet
-	ready   Counts                // Outbound, Permanent and Inbound only
+	mu       sync.Mutex
+	ctx      context.Context // nil until Run
+	closed   bool
+	lastID   uint64
+	all      map[uint64]*session   // by ID
+	nonces   map[uint64]*session   // by the nonce that they sent: one each
+	selves   map[netaddr.Addr]bool // where this node found itself
+	alone    time.Time             // since when there are no peers
+	failing  map[netaddr.Addr]int  // how often in a row; see failed
+	forgiven time.Time             // when that was last forgotten
+	anchors  []netaddr.Addr        // of the last run, not dialed yet
+	onion    netaddr.Addr          // our onion service, when it is published
+	ready    Counts                // Outbound, Permanent and Inbound only
+	added    []*addedPeer          // in the order in which they were added
+	tries    int                   // peers that are tried, or were and stay
+	chosen   map[netaddr.Addr]int  // of both; see choose
+	shares   shares
+	off      bool          // networking is
+	toggled  chan struct{} // closed when it is switched
+	past     traffic       // of sessions that have ended
 }
 
 // trouble is what went wrong with a file, and the kind of event that tells it.
@@ -86,8 +105,12 @@ func New(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg:            s,
+		ways:           s.ways,
+		proxies:        s.ways.proxies(),
 		groups:         addrbook.Groups{ASMap: s.ASMap, Local: s.AllowLoopback},
-		fixed:          make(map[netaddr.Addr]bool),
+		chosen:         make(map[netaddr.Addr]int),
+		toggled:        make(chan struct{}),
+		began:          time.Now(),
 		rng:            rand.New(s.Rand),
 		failing:        make(map[netaddr.Addr]int),
 		networkChanged: make(chan struct{}, 1),
@@ -96,6 +119,7 @@ func New(cfg Config) (*Node, error) {
 		nonces:         make(map[uint64]*session),
 		selves:         make(map[netaddr.Addr]bool),
 	}
+	n.policy.Store(&s.bans)
 	n.groupKey = newGroupKey(n.uint64)
 	if err := n.openListeners(); err != nil {
 		return nil, err
@@ -109,12 +133,14 @@ func New(cfg Config) (*Node, error) {
 		n.closeListeners()
 		return nil, fmt.Errorf("node: %w", err)
 	}
-	for _, addr := range s.permanent {
-		if e, ok := endpointOf(addr); ok {
-			n.fixed[e] = true
-		}
-		n.reqs = append(n.reqs, &connmgr.ConnReq{Addr: addr, Permanent: true, Class: s.class})
+	for i, addr := range s.permanent {
+		n.added = append(n.added, &addedPeer{
+			text: strings.TrimSpace(s.given[i]),
+			req:  &connmgr.ConnReq{Addr: addr, Permanent: true, Class: s.class},
+		})
+		n.choose(addr, 1)
 	}
+	n.shares, _ = s.divide(len(s.permanent))
 	return n, nil
 }
 
@@ -127,7 +153,7 @@ func (n *Node) managerConfig() *connmgr.Config {
 		TargetOutbound:  connmgr.TargetNone,
 		OnConnection:    n.onConnection,
 		DialContext:     n.dial,
-		DialTimeout:     n.cfg.DialTimeout,
+		DialTimeout:     n.ways.timeout(),
 		ShutdownTimeout: n.cfg.ShutdownTimeout,
 		Backoff:         connmgr.Backoff{Min: retryBackoffMin, Factor: 2, Max: retryBackoffMax, Stable: retryStable},
 		CreditOnGood:    true,
@@ -142,6 +168,8 @@ func (n *Node) managerConfig() *connmgr.Config {
 		},
 		MaxInboundPerHost: maxInboundPerHost,
 		InboundExempt:     n.exempt,
+		Network:           n.ways.network,
+		Classify:          n.ways.classify,
 		OnEvent:           n.onEvent,
 		Rand:              n.newSource(),
 	}
@@ -155,8 +183,11 @@ func (n *Node) managerConfig() *connmgr.Config {
 // exempt frees local addresses from the limits per host: behind one of them may
 // be a proxy, and with it anybody. And those that the operator trusts.
 func (n *Node) exempt(addr net.Addr) bool {
+	if _, ok := addr.(onionPeer); ok {
+		return true // they are not one host; makeRoom limits them
+	}
 	ip, ok := ipOf(addr)
-	return ok && (isSelfHost(ip) || ip.IsLoopback() && !n.cfg.AllowLoopback || contains(n.cfg.Whitelist, ip))
+	return ok && (isSelfHost(ip) || ip.IsLoopback() && !n.cfg.AllowLoopback || n.policy.Load().trustsIP(ip))
 }
 
 // Run joins the network, and leaves it when ctx ends. It returns when everything
@@ -176,19 +207,22 @@ func (n *Node) Run(ctx context.Context) error {
 	wg.Go(func() {
 		select {
 		case <-parent.Done():
-			anchors = n.longest()
+			anchors = n.lastPeers()
 			cancel()
 		case <-ctx.Done():
 		}
 	})
-	for _, req := range n.reqs {
-		wg.Go(func() { _ = n.cm.ConnectContext(ctx, req) }) // its events tell how it went
-	}
 	if n.cfg.auto {
-		wg.Go(func() { n.askSeeds(ctx) })
+		wg.Go(func() { n.whileActive(ctx, n.askSeeds) })
 	}
 	if n.cfg.auto && n.cfg.Feelers > 0 {
 		wg.Go(func() { n.feel(ctx) })
+	}
+	for _, w := range n.proxies {
+		wg.Go(func() { n.whileActive(ctx, func(ctx context.Context) { n.watchProxy(ctx, w) }) })
+	}
+	if n.onionTarget != "" {
+		wg.Go(func() { n.publishOnion(ctx) })
 	}
 	if n.cfg.WatchNetwork {
 		wg.Go(func() { n.watchNetwork(ctx) })
@@ -204,8 +238,10 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 	})
 	err := n.cm.Run(ctx)
+	n.streamEnded.Store(err == nil)
 	cancel()
 	wg.Wait()
+	n.endOrders()
 	n.fetches.Wait()
 	keep()
 	keeper.Wait()
@@ -241,8 +277,11 @@ func (n *Node) tryAgain() {
 	n.cm.NetworkChanged()
 }
 
-// begin marks the node as running.
+// begin marks the node as running, and hands its fixed peers to connmgr, which dials
+// them when it starts.
 func (n *Node) begin(ctx context.Context) error {
+	n.orders.Lock()
+	defer n.orders.Unlock()
 	n.mu.Lock()
 	switch {
 	case n.closed:
@@ -258,28 +297,33 @@ func (n *Node) begin(ctx context.Context) error {
 	for _, t := range n.troubles {
 		n.trouble(t.kind, t.err)
 	}
+	n.connectAdded()
 	return nil
 }
 
 // greeting says what the node is about to do.
 func (n *Node) greeting() string {
 	var b strings.Builder
+	c := n.Counts()
 	fmt.Fprintf(&b, "Joining %s as %s: ", n.cfg.Params.Name, n.cfg.UserAgent)
 	switch {
 	case n.cfg.class == ClassConnect:
-		fmt.Fprintf(&b, "only %s", count(len(n.cfg.permanent), "fixed peer", "fixed peers"))
+		fmt.Fprintf(&b, "only %s", count(c.Wanted, "fixed peer", "fixed peers"))
 	case n.cfg.auto:
-		fmt.Fprintf(&b, "%d outbound peers wanted", n.cfg.TargetOutbound)
+		fmt.Fprintf(&b, "%d outbound peers wanted", c.Target)
 	default:
 		b.WriteString("no outbound peers wanted")
 	}
-	if n.cfg.class == ClassManual && len(n.cfg.permanent) > 0 {
-		fmt.Fprintf(&b, " and %s", count(len(n.cfg.permanent), "fixed one", "fixed ones"))
+	if n.cfg.class == ClassManual && c.Wanted > 0 {
+		fmt.Fprintf(&b, " and %s", count(c.Wanted, "fixed one", "fixed ones"))
 	}
 	if len(n.listeners) == 0 {
 		b.WriteString(", no inbound ones (not listening)")
 	} else {
-		fmt.Fprintf(&b, ", up to %d inbound ones", n.cfg.inbound)
+		fmt.Fprintf(&b, ", up to %d inbound ones", n.inboundPlaces())
+	}
+	if !n.NetworkActive() {
+		b.WriteString("; networking is switched off")
 	}
 	return b.String()
 }
@@ -314,6 +358,13 @@ func (n *Node) openListeners() error {
 			return listenError(addr, err)
 		}
 		n.listeners = append(n.listeners, l)
+	}
+	if n.cfg.Onion == nil {
+		return nil
+	}
+	if err := n.openOnionListener(); err != nil {
+		n.closeListeners()
+		return err
 	}
 	return nil
 }

@@ -176,6 +176,41 @@ func TestInboundLimits(t *testing.T) {
 	})
 }
 
+// TestInboundExempt: of hosts that the operator trusts any number may come, and of this
+// machine, behind which there may be a proxy; but not of a loopback address that stands
+// for a host.
+func TestInboundExempt(t *testing.T) {
+	for _, tt := range []struct {
+		host  string
+		local bool // Config.AllowLoopback
+		want  int
+	}{
+		{"8.8.8.8", false, maxInboundPerHost},
+		{"20.1.1.1", false, 12}, // on the whitelist
+		{"2a01:20::1", false, 12},
+		{"2a01:21::1", false, maxInboundPerHost},
+		{"127.0.0.1", false, 12},
+		{"::1", false, 12},
+		{"127.7.0.1", false, 12},
+		{"127.0.0.1", true, 12},
+		{"127.7.0.1", true, maxInboundPerHost},
+	} {
+		inBubble(t, func(t *testing.T) {
+			w := scripted(t, Config{
+				AllowLoopback: tt.local,
+				Whitelist:     []netip.Prefix{netip.MustParsePrefix("20.0.0.0/8"), netip.MustParsePrefix("2a01:20::/32")},
+			})
+			for range 12 {
+				w.dialIn(tt.host).send(version())
+			}
+			wait(time.Second)
+			if got := len(w.peers()); got != tt.want {
+				t.Errorf("%d of %s, with AllowLoopback %v, want %d", got, tt.host, tt.local, tt.want)
+			}
+		})
+	}
+}
+
 // TestConnectByName: the name is resolved at each dial, and a dead resolver holds
 // up neither the start nor the end.
 func TestConnectByName(t *testing.T) {
@@ -255,14 +290,14 @@ func TestStopIsNoReconnect(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		n.ctx = ctx
 		n.cm.Start()
-		n.cm.Connect(n.reqs[0])
+		n.cm.Connect(n.added[0].req)
 		wait(time.Second)
 		if c := n.Counts(); c.Permanent != 1 {
 			t.Errorf("counts: %v", c)
 		}
 		cancel()
 		wait(time.Second)
-		if state := n.reqs[0].State(); state != connmgr.ConnEstablished || n.Counts().Permanent != 0 {
+		if state := n.added[0].req.State(); state != connmgr.ConnEstablished || n.Counts().Permanent != 0 {
 			t.Errorf("the request is %v, %v", state, n.Counts())
 		}
 		n.cm.Stop()
@@ -314,11 +349,17 @@ func TestNetworkDown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := newWorld(t, Config{Seeds: fabricSeeds(10)}, honest(10)...)
 		wait(time.Minute)
+		down := time.Now()
 		w.fabric.SetUp(false)
 		w.fabric.Reset(nil)
 		wait(2 * time.Hour)
 		if c := w.node.Counts(); c.Addresses != 10 || c.Outbound != 0 {
 			t.Errorf("while down: %v", c)
+		}
+		for e := range w.node.book.All() {
+			if e.Attempts != 0 || e.LastTry.After(down) {
+				t.Errorf("%v has failed %d times, last tried %v after the network went", e.Addr, e.Attempts, e.LastTry.Sub(down))
+			}
 		}
 		w.fabric.SetUp(true)
 		wait(5 * time.Minute)

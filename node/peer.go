@@ -42,12 +42,16 @@ type session struct {
 	addr      net.Addr
 	host      netaddr.Host // none if it is not known
 	inbound   bool
-	permanent bool
+	permanent bool // the operator's choice; of those, the tried ones are not for ever
 	since     time.Time
 	nonce     uint64
 	score     connmgr.DynamicBanScore
 	bytesIn   atomic.Uint64
 	bytesOut  atomic.Uint64
+	received  meter
+	sent      meter
+	lastRecv  atomic.Int64 // in nanoseconds, as useful
+	lastSend  atomic.Int64
 	useful    atomic.Int64 // when it last proved useful, in nanoseconds; see reached
 
 	pver    atomic.Uint32 // the lower protocol version of both sides
@@ -82,11 +86,14 @@ func (n *Node) newSession(conn net.Conn, req *connmgr.ConnReq) *session {
 		budget:  newMessageBucket(),
 		addrs:   newAddrBucket(),
 		keep:    keepalive{interval: n.cfg.PingInterval, timeout: n.cfg.PingTimeout},
+
+		received: newMeter(),
+		sent:     newMeter(),
 	}
 	s.pver.Store(wire.ProtocolVersion)
 	if req != nil {
-		s.addr, s.permanent = req.Addr, req.Permanent
-		s.facts.ReqID, s.facts.Class, s.facts.Permanent = req.ID(), req.Class, req.Permanent
+		s.addr, s.permanent = req.Addr, req.Permanent || req.Class == ClassTry
+		s.facts.ReqID, s.facts.Class, s.facts.Permanent = req.ID(), req.Class, s.permanent
 	} else {
 		s.addr = conn.RemoteAddr()
 		if c, ok := conn.(interface{ ConnID() uint64 }); ok { // connmgr's
@@ -98,7 +105,9 @@ func (n *Node) newSession(conn net.Conn, req *connmgr.ConnReq) *session {
 	} else if e, ok := endpointOf(conn.RemoteAddr()); ok {
 		s.host = e.Host // what the name stands for at present
 	}
-	s.facts.Addr, s.facts.Inbound, s.facts.Since = s.addr, s.inbound, s.since
+	s.facts.Addr, s.facts.Network = s.addr, s.network()
+	s.facts.Inbound, s.facts.Since = s.inbound, s.since
+	s.facts.LocalAddr = conn.LocalAddr()
 	return s
 }
 
@@ -126,6 +135,7 @@ func (n *Node) leave(s *session) Counts {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.all, s.id)
+	n.past.add(s)
 	if n.nonces[s.nonce] == s {
 		delete(n.nonces, s.nonce)
 	}
@@ -160,16 +170,21 @@ func (c *Counts) of(s *session) *int {
 
 // onConnection is connmgr's: it runs the session, and hands the request back.
 func (n *Node) onConnection(req *connmgr.ConnReq, conn net.Conn) {
+	if req.Class == ClassTry {
+		defer n.endTry(req.Addr)
+	}
 	s := n.newSession(conn, req)
 	why := s.run()
 	if why.why == ReasonShutdown || req.State() != connmgr.ConnEstablished {
 		return // connmgr has ended it already, or is about to
 	}
-	if s.permanent && why.why != ReasonSelf {
-		n.cm.Disconnect(req.ID(), connmgr.WithCause(why))
-	} else {
-		n.cm.RemoveCause(req.ID(), why)
+	// An order may end it at the same time.
+	if req.Permanent && why.why != ReasonSelf && n.isAdded(req) {
+		n.cm.Disconnect(req.ID(), connmgr.WithCause(why), connmgr.IfLive())
+		return
 	}
+	n.giveUp(req, why)
+	n.cm.RemoveIfLive(req.ID(), why)
 }
 
 // onAccept is connmgr's: it turns away who is banned, and runs the session.
@@ -193,6 +208,9 @@ func (s *session) run() *ending {
 	s.n.enter(s)
 	if s.inbound {
 		s.n.makeRoom(s)
+	}
+	if !s.n.NetworkActive() { // it came while that was switched off
+		s.end(&ending{why: ReasonNetworkOff})
 	}
 	stop := context.AfterFunc(s.n.ctx, func() { s.end(&ending{why: ReasonShutdown}) })
 	if s.isFetch() {
@@ -220,11 +238,11 @@ func (s *session) farewell(left Counts) {
 			return // it was told when it became ready
 		case why == ReasonSelf || why == ReasonMirror && !s.permanent:
 			s.n.foundSelf(e)
-		case s.shake.ready && (why == ReasonShutdown || why == ReasonDropped):
+		case s.shake.ready && why.ours():
 			s.n.book.Connected(e)
 		case s.shake.ready:
 			s.n.left(e, time.Since(s.since))
-		case why != ReasonShutdown && why != ReasonDropped:
+		case !why.ours():
 			s.n.attempted(e)
 		}
 	}
@@ -287,6 +305,8 @@ func (s *session) fail(err error, timeout Reason) {
 	switch {
 	case s.n.ctx.Err() != nil:
 		why.why = ReasonShutdown
+	case errors.Is(err, net.ErrClosed) && !s.n.NetworkActive():
+		why.why = ReasonNetworkOff
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		why.why = timeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -378,6 +398,8 @@ func (s *session) send(buf *bytes.Buffer, msg wire.Message) bool {
 		s.fail(err, ReasonSendTimeout)
 		return false
 	}
+	s.sent.add(msg.Command(), written)
+	s.lastSend.Store(time.Now().UnixNano())
 	if buf.Cap() > 64<<10 {
 		*buf = bytes.Buffer{}
 	}

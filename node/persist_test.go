@@ -1,18 +1,24 @@
 package node
 
 import (
+	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"holdfast/addrbook"
 	"holdfast/banlist"
 	"holdfast/connmgr"
 	"holdfast/netaddr"
+	"holdfast/simnet"
 )
 
 // TestRemembers: what a node knows, whom it has banned, and whom it had for longest
@@ -65,6 +71,70 @@ func TestRemembers(t *testing.T) {
 			t.Error("the anchors were not used up")
 		}
 		w.stop()
+	})
+}
+
+// TestAnchors are the two automatic outbound peers that are there for longest, and
+// nobody else; and nobody is dialed before them at the next start.
+func TestAnchors(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		dir := t.TempDir()
+		specs := honest(20)
+		specs = append(specs, simnet.Spec{
+			Addr: &net.TCPAddr{IP: net.IPv4(12, 0, 0, 1), Port: 18444}, Behaviour: simnet.Silent(),
+		})
+		w := newWorld(t, Config{Seeds: []Seed{}}, specs...)
+		w.stop()
+		// All of these are there before the automatic ones: one that came by itself, a
+		// fixed one, one that is asked for addresses, and one that says nothing.
+		w.start(Config{
+			Seeds: []Seed{}, SeedNodes: []string{"11.0.0.1"}, AddPeer: []string{"11.1.0.1"}, Listen: []string{listenAt},
+			DataDir: dir, Feelers: -1,
+		})
+		w.dialIn("8.8.8.8").shake()
+		knows(t, w.node, "12.0.0.1:18444")
+		w.node.cm.NewConnReq()
+		wait(2 * time.Second)
+		for _, addrs := range [][]string{{"11.2.0.1", "11.3.0.1"}, {"11.4.0.1", "11.5.0.1", "11.6.0.1"}} {
+			for _, a := range addrs {
+				knows(t, w.node, a+":18444")
+			}
+			w.node.cm.NewConnReq()
+			wait(5 * time.Second)
+		}
+		if c := w.node.Counts(); c.Outbound != 5 || c.Permanent != 1 || c.Inbound != 1 || len(w.peers()) != 9 {
+			t.Fatalf("%v, %d sessions\n%s", c, len(w.peers()), w.lines())
+		}
+		want := []netaddr.Addr{endpoint("11.2.0.1:18444"), endpoint("11.3.0.1:18444")}
+		check := func(of string, got []netaddr.Addr) {
+			t.Helper()
+			slices.SortFunc(got, func(a, b netaddr.Addr) int { return strings.Compare(a.String(), b.String()) })
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %v, want %v", of, got, want)
+			}
+		}
+		check("longest", w.node.longest())
+		w.stop()
+		kept, err := addrbook.ReadAnchors(filepath.Join(dir, anchorsFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		check("in the file", slices.Clone(kept))
+		if err := addrbook.WriteAnchors(filepath.Join(dir, anchorsFile), kept); err != nil {
+			t.Fatal(err)
+		}
+
+		n := atRest(t, Config{DataDir: dir})
+		for i := range 15 { // the book is full of others
+			n.book.Add(netaddr.Host{}, 0, addrbook.Known{Addr: endpoint(fmt.Sprintf("13.%d.0.1:18444", i)), Seen: time.Now()})
+		}
+		ban(t, n, kept[0].Host.String()) // since then
+		if a, err := n.newAddress(); err != nil || a.String() != kept[1].String() {
+			t.Errorf("dials %v first (%v), want %v", a, err, kept[1])
+		}
+		if a, err := n.newAddress(); err != nil || a.String() == kept[1].String() {
+			t.Errorf("dials %v next, %v", a, err)
+		}
 	})
 }
 
@@ -132,6 +202,29 @@ func TestWhitelist(t *testing.T) {
 		h, _ := netaddr.Parse("8.8.9.9")
 		if w.node.discouraged.Has(h) {
 			t.Error("discouraged")
+		}
+	})
+}
+
+// TestOperatorBansWhitelisted: a ban by the operator ends the sessions of those whom he
+// trusts, too. They may come back at once, as in Core, where who has the permission noban
+// is accepted though he is banned.
+func TestOperatorBansWhitelisted(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{Whitelist: []netip.Prefix{netip.MustParsePrefix("8.8.0.0/16")}})
+		r, other := w.dialIn("8.8.8.8"), w.dialIn("8.9.9.9")
+		r.shake()
+		other.shake()
+		if err := w.node.Ban(subject("8.8.8.0/24"), time.Hour, "by mistake", banlist.Operator); err != nil {
+			t.Fatal(err)
+		}
+		if e := w.endOf(r); e.Why != ReasonBanned || e.Addr.String() != r.conn.LocalAddr().String() {
+			t.Errorf("ended: %v", e)
+		}
+		w.dialIn("8.8.8.8").shake()
+		wait(10 * time.Minute)
+		if c := w.node.Counts(); c.Inbound != 2 || c.Banned != 1 {
+			t.Errorf("%v", c)
 		}
 	})
 }

@@ -20,7 +20,10 @@ type countedConn struct{ s *session }
 
 func (c countedConn) Read(b []byte) (int, error) {
 	n, err := c.s.conn.Read(b)
-	c.s.bytesIn.Add(uint64(n))
+	if n > 0 {
+		c.s.bytesIn.Add(uint64(n))
+		c.s.lastRecv.Store(time.Now().UnixNano())
+	}
 	return n, err
 }
 
@@ -60,6 +63,9 @@ func (s *session) readOne(f *frames) bool {
 		}
 		s.fail(err, timeout)
 		return false
+	}
+	if s.live() { // else it may not have been read
+		s.received.add(h.command, messageSize(h))
 	}
 	if msg != nil {
 		messages[h.command].handle(s, msg)

@@ -21,6 +21,7 @@ const (
 	ReasonNoServices       // it does not serve what automatic peers must
 	ReasonSelf             // it is this node
 	ReasonMirror           // it sends back what this node sent
+	ReasonDuplicate        // a fixed peer that is given by name is the same, or in its group; also of peers
 	ReasonBanned           // its host is banned
 
 	// The session ended.
@@ -38,6 +39,9 @@ const (
 	ReasonProbed       // it was a feeler, and is done
 	ReasonEvicted      // it made room for another inbound peer
 
+	ReasonOperator   // the operator ended it
+	ReasonNetworkOff // networking is switched off
+
 	numReasons
 )
 
@@ -49,6 +53,7 @@ var reasonNames = [numReasons]string{
 	ReasonNoServices:       "no-services",
 	ReasonSelf:             "self-connection",
 	ReasonMirror:           "mirror",
+	ReasonDuplicate:        "duplicate",
 	ReasonBanned:           "banned",
 	ReasonRemoteClosed:     "closed-by-peer",
 	ReasonReset:            "reset",
@@ -63,6 +68,17 @@ var reasonNames = [numReasons]string{
 	ReasonShutdown:         "shutdown",
 	ReasonProbed:           "probed",
 	ReasonEvicted:          "evicted",
+	ReasonOperator:         "by-operator",
+	ReasonNetworkOff:       "networking-off",
+}
+
+// ours reports whether it was our doing, and says nothing of the other side.
+func (r Reason) ours() bool {
+	switch r {
+	case ReasonShutdown, ReasonDropped, ReasonDuplicate, ReasonOperator, ReasonNetworkOff:
+		return true
+	}
+	return false
 }
 
 // String returns the reason's name, as "ping-timeout".

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"math/rand/v2"
+	"net"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -25,7 +27,7 @@ func (n *Node) askSeeds(ctx context.Context) {
 	var news int
 	var last error
 	cfg := dnsseed.Config{
-		Seeds:      n.cfg.Seeds,
+		Seeds:      n.usefulSeeds(),
 		SeedNodes:  n.cfg.SeedNodes,
 		Port:       n.cfg.port,
 		Services:   uint64(wantedServices),
@@ -58,6 +60,21 @@ func (n *Node) askSeeds(ctx context.Context) {
 	if err := dnsseed.Run(ctx, cfg); err != nil {
 		n.publish(Event{Kind: KindSeedFailed, Event: connmgr.Event{Err: err}})
 	}
+}
+
+// usefulSeeds returns the seeds that are asked. DNS knows IP addresses only: where these
+// are not wanted, it is not asked.
+func (n *Node) usefulSeeds() []Seed {
+	if n.ways.only&addrbook.NetworksOf(netaddr.IPv4, netaddr.IPv6) != 0 {
+		return n.cfg.Seeds
+	}
+	return slices.DeleteFunc(slices.Clone(n.cfg.Seeds), func(s Seed) bool {
+		host, _, err := net.SplitHostPort(s.Host)
+		if err != nil {
+			host = s.Host
+		}
+		return !isOverlay(host)
+	})
 }
 
 // seedEvent tells an event of the seeds as one of the node. What they told is in the

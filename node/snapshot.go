@@ -12,6 +12,7 @@ import (
 
 	"holdfast/banlist"
 	"holdfast/connmgr"
+	"holdfast/netaddr"
 )
 
 // State is where a session stands.
@@ -36,8 +37,9 @@ type PeerInfo struct {
 	ID        uint64 // of the session; never used twice by a node
 	ReqID     uint64 // of connmgr's request, or of the inbound connection
 	Addr      net.Addr
+	Network   netaddr.Network // that the other side is on; 0 if that is not known
 	Inbound   bool
-	Permanent bool
+	Permanent bool          // the operator's choice, by Connect, AddPeer or TryPeer
 	Class     connmgr.Class // empty for inbound ones
 	State     State
 	UserAgent string // printable ASCII; whatever else was told is replaced by "?"
@@ -50,13 +52,30 @@ type PeerInfo struct {
 	BytesIn   uint64
 	BytesOut  uint64
 	BanScore  uint32
+
+	LocalAddr       net.Addr      // our end of the connection
+	AddrLocal       netaddr.Addr  // what it says our address is, if that is plausible; it proves nothing
+	TimeOffset      time.Duration // by how much its clock was ahead of ours, in whole seconds
+	RelayTxes       bool          // it asked for transactions
+	AddrProcessed   uint64        // addresses that it told and that were looked at
+	AddrRateLimited uint64        // and those that were not, since they were too many
+
+	// What follows costs more, and is filled in by Snapshot and AddedPeers only.
+
+	LastSend, LastRecv time.Time         // zero for never
+	MinPing            time.Duration     // the shortest round trip; 0 if none was measured
+	PingWait           time.Duration     // how long a ping has not been answered; 0 if none is under way
+	SentBy, ReceivedBy map[string]uint64 // as Traffic has them
+	Whitelisted        bool              // the operator trusts its host
+	Group              string            // of its address, as the address book has it
+	MappedAS           uint32            // the autonomous system of its address, by Config.ASMap; 0 if that is not known
 }
 
 // Counts are a node's numbers.
 type Counts struct {
 	Outbound  int // automatic peers
 	Target    int // how many of these there should be
-	Permanent int // peers of Config.Connect or AddPeer
+	Permanent int // peers of the operator's choice: of Connect, AddPeer or TryPeer
 	Wanted    int // how many of these there should be
 	Inbound   int // peers that came by themselves
 	Addresses int // known
@@ -119,7 +138,7 @@ func (n *Node) Snapshot() Snapshot {
 		Counts:    n.Counts(),
 	}
 	for _, x := range n.sessions() {
-		s.Peers = append(s.Peers, x.info())
+		s.Peers = append(s.Peers, x.fullInfo())
 	}
 	slices.SortFunc(s.Peers, func(a, b PeerInfo) int { return cmp.Compare(a.ID, b.ID) })
 	return s
@@ -138,7 +157,7 @@ func (n *Node) Counts() Counts {
 // counts returns the numbers of peers. The lock must be held.
 func (n *Node) counts() Counts {
 	c := n.ready
-	c.Target = n.cfg.TargetOutbound
-	c.Wanted = len(n.cfg.permanent)
+	c.Target = n.shares.target
+	c.Wanted = n.wantedFixed()
 	return c
 }

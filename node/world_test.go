@@ -67,7 +67,10 @@ func newWorld(t *testing.T, cfg Config, specs ...simnet.Spec) *world {
 	return w
 }
 
-func (w *world) start(cfg Config) {
+func (w *world) start(cfg Config) { w.startWith(cfg, func(*Node) {}) }
+
+// startWith is start of a node to which something is done before it runs.
+func (w *world) startWith(cfg Config, before func(*Node)) {
 	w.t.Helper()
 	if cfg.Params == nil {
 		cfg.Params = &chaincfg.RegressionNetParams
@@ -92,6 +95,7 @@ func (w *world) start(cfg Config) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	before(n)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.node, w.cancel, w.ended = n, cancel, make(chan error, 1)
 	go func() { w.ended <- n.Run(ctx) }()

@@ -18,6 +18,10 @@ const (
 	Watchdog = "WATCHDOG=1"
 )
 
+// notifyTimeout bounds the writing of one message, which no manager that works keeps
+// waiting.
+const notifyTimeout = 2 * time.Second
+
 // firstListener is the descriptor of the first listener: SD_LISTEN_FDS_START.
 const firstListener = 3
 
@@ -67,6 +71,10 @@ func (m Manager) Notify(state string) error {
 		return fmt.Errorf("systemd: %w", err)
 	}
 	defer conn.Close()
+	// A manager that does not read must not hold us up.
+	if err := conn.SetWriteDeadline(time.Now().Add(notifyTimeout)); err != nil {
+		return fmt.Errorf("systemd: %w", err)
+	}
 	if _, err := conn.Write([]byte(state)); err != nil {
 		return fmt.Errorf("systemd: %w", err)
 	}

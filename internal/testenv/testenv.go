@@ -13,7 +13,7 @@ import (
 
 // Cannot ends a test that lacks what it needs: it skips, but fails where nothing may be
 // skipped (HOLDFAST_REQUIRE_ALL=1).
-func Cannot(t *testing.T, format string, args ...any) {
+func Cannot(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("HOLDFAST_REQUIRE_ALL") == "1" {
 		t.Fatalf(format, args...)

@@ -1,0 +1,292 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"holdfast/addrbook"
+	"holdfast/netaddr"
+	"holdfast/torctl"
+)
+
+// noTor is a control port at which nobody answers.
+var noTor = torctl.Options{
+	DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed },
+}
+
+// dialOnion connects to the node by its onion service, as Tor does.
+func (w *world) dialOnion() *remote {
+	w.t.Helper()
+	to, _ := net.ResolveTCPAddr("tcp", w.node.onionTarget)
+	conn, err := w.fabric.Dial(context.Background(), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, to)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = conn.Close() })
+	return &remote{w.t, conn}
+}
+
+// TestOnionInbound: who comes by the onion service is not from this machine, and not one
+// host: he has no more rights than others, and is limited with his like.
+func TestOnionInbound(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{Onion: &OnionService{Control: noTor}, MaxPeers: 23, TargetOutbound: -1, Feelers: -1})
+		const places, limit = 23, 12
+		if got := w.node.maxOnionInbound(); got != limit {
+			t.Fatalf("%d places, want %d", got, limit)
+		}
+		all := make([]*remote, 0, 40)
+		for range 40 {
+			r := w.dialOnion()
+			r.shakeSoon()
+			all = append(all, r)
+			wait(time.Second)
+			if n := w.onions(); n > limit {
+				t.Fatalf("%d peers by the onion service", n)
+			}
+		}
+		if n := w.onions(); n != limit {
+			t.Errorf("%d peers by the onion service, want %d", n, limit)
+		}
+		// The other places are free still.
+		for i := range places - limit {
+			w.dialIn(fmt.Sprintf("8.8.%d.8", i)).shakeSoon()
+			wait(time.Second)
+		}
+		wait(time.Minute)
+		if c := w.node.Counts(); c.Inbound < places-1 {
+			t.Errorf("%v\n%s", c, w.lines())
+		}
+		if n := w.onions(); n < 4 {
+			t.Errorf("only %d of %d peers by the onion service are left", n, limit)
+		}
+	})
+}
+
+// onions counts the peers by the onion service.
+func (w *world) onions() (n int) {
+	for _, p := range w.peers() {
+		if p.Inbound && p.Network == netaddr.Onion {
+			n++
+		}
+	}
+	return n
+}
+
+// shakeSoon does the handshake of the side that dialed while the test goes on.
+func (r *remote) shakeSoon() {
+	go func() {
+		if wire.WriteMessage(r.conn, version(), wire.ProtocolVersion, magic) != nil {
+			return
+		}
+		for {
+			_, m, _, err := wire.ReadMessageN(r.conn, wire.ProtocolVersion, magic)
+			if err != nil {
+				return
+			}
+			switch m := m.(type) {
+			case *wire.MsgVersion:
+				_ = wire.WriteMessage(r.conn, wire.NewMsgVerAck(), wire.ProtocolVersion, magic)
+			case *wire.MsgPing:
+				_ = wire.WriteMessage(r.conn, wire.NewMsgPong(m.Nonce), wire.ProtocolVersion, magic)
+			}
+		}
+	}()
+}
+
+// TestOnionInboundAllPlaces: where nobody comes from elsewhere, they have all places.
+func TestOnionInboundAllPlaces(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := newWorld(t, Config{Onion: &OnionService{Control: noTor}, Listen: []string{"127.0.0.1"}, TargetOutbound: -1, Seeds: []Seed{}})
+		if got := w.node.maxOnionInbound(); got != DefaultMaxPeers {
+			t.Errorf("%d places, want %d", got, DefaultMaxPeers)
+		}
+	})
+}
+
+// TestOnionInboundMisbehaves: he is disconnected, and nobody is banned.
+func TestOnionInboundMisbehaves(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{Onion: &OnionService{Control: noTor}})
+		r := w.dialOnion()
+		r.shake()
+		for range 12 {
+			r.send(version())
+		}
+		e := w.endOf(r)
+		if e.Why != ReasonMisbehaved || w.node.bans.Len() != 0 {
+			t.Errorf("ended by %v, %d bans\n%s", e.Why, w.node.bans.Len(), w.lines())
+		}
+	})
+}
+
+// TestOnionInboundFlood: all who come by the onion service are one source of addresses.
+func TestOnionInboundFlood(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{Onion: &OnionService{Control: noTor}})
+		for i := range 20 {
+			r := w.dialOnion()
+			r.shake()
+			for j := range 50 {
+				m := wire.NewMsgAddr()
+				ip := net.IPv4(byte(30+i), byte(j), 1, 1)
+				m.AddrList = append(m.AddrList, wire.NewNetAddressIPPort(ip, 18444, wire.SFNodeNetwork))
+				r.send(m)
+				wait(11 * time.Second)
+			}
+			_ = r.conn.Close()
+		}
+		one, _ := netaddr.ParseAddr("30.0.1.1:18444")
+		if e, known := w.node.book.Lookup(one); known && e.Source != onionSource {
+			t.Errorf("the source is %v", e.Source)
+		}
+		for _, k := range w.node.book.Answer(netaddr.IPv4) {
+			if e, ok := w.node.book.Lookup(k.Addr); ok && e.Source != onionSource {
+				t.Errorf("%v is from %v", k.Addr, e.Source)
+			}
+		}
+	})
+}
+
+// TestTellsItself: who sees our IP address is told all addresses of ours, and who does
+// not that of the onion service only, and only by addrv2.
+func TestTellsItself(t *testing.T) {
+	onion := netaddr.Addr{Host: onionHost(5), Port: 18444}
+	clear, _ := netaddr.ParseAddr("9.9.9.9:18444")
+	for _, tt := range []struct {
+		name    string
+		proxied bool
+		v2      bool
+		want    []netaddr.Addr
+	}{
+		{"direct, addrv2", false, true, []netaddr.Addr{clear, onion}},
+		{"direct, addr", false, false, []netaddr.Addr{clear}},
+		{"proxied, addrv2", true, true, []netaddr.Addr{onion}},
+		{"proxied, addr", true, false, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				p, dialer := proxied(nil)
+				cfg := Config{Listen: []string{listenAt}, Onion: &OnionService{Control: noTor}, Seeds: []Seed{{Host: "8.8.4.4"}}}
+				if tt.proxied {
+					cfg.Proxy, cfg.Dial = dialer, never{t}.dial
+				}
+				w := newProxiedWorld(t, p, Config{Seeds: []Seed{}, Connect: []string{"1.1.1.1"}})
+				w.stop()
+				l := w.listenFor("8.8.4.4:18444")
+				w.start(cfg)
+				// It is published between the start and the handshake.
+				w.node.onOnion(torctl.Event{Kind: torctl.KindPublished, Addr: onion})
+				r := l.accept()
+				r.until(wire.CmdVersion)
+				r.send(version())
+				if tt.v2 {
+					r.send(wire.NewMsgSendAddrV2())
+				}
+				r.send(wire.NewMsgVerAck())
+				var told []netaddr.Addr
+				for m := r.next(); m.Command() != wire.CmdGetAddr; m = r.next() {
+					switch m := m.(type) {
+					case *wire.MsgAddr:
+						for _, a := range m.AddrList {
+							ip, _ := netip.AddrFromSlice(a.IP)
+							told = append(told, netaddr.Addr{Host: netaddr.FromIP(ip), Port: a.Port})
+						}
+					case *wire.MsgAddrV2:
+						for _, a := range m.AddrList {
+							h, _ := netaddr.Parse(a.Addr.String())
+							told = append(told, netaddr.Addr{Host: h, Port: a.Port})
+						}
+					}
+				}
+				if !slices.Equal(told, tt.want) {
+					t.Errorf("told %v, want %v", told, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestTellsNewOnion: peers that are there already hear of the onion service when it is
+// published.
+func TestTellsNewOnion(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w, r := outboundTo(t, Config{Onion: &OnionService{Control: noTor}})
+		r.until(wire.CmdGetAddr)
+		onion := netaddr.Addr{Host: onionHost(5), Port: 18444}
+		w.node.onOnion(torctl.Event{Kind: torctl.KindPublished, Addr: onion, Version: "0.4.9.8"})
+		m := r.until(wire.CmdAddrV2).(*wire.MsgAddrV2)
+		if len(m.AddrList) != 1 || m.AddrList[0].Addr.String() != onion.Host.String() {
+			t.Errorf("told %v", m.AddrList)
+		}
+		wait(time.Second)
+		if lines := w.lines(); !strings.Contains(lines, "Reached as "+onion.String()) {
+			t.Error(lines)
+		}
+	})
+}
+
+// TestNoSeedsForOnion: where only onion services are wanted, DNS is not asked.
+func TestNoSeedsForOnion(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p, dialer := proxied(nil)
+		host := onionHost(2).String()
+		w := newProxiedWorld(t, p, Config{
+			OnionProxy: dialer,
+			OnlyNet:    addrbook.NetworksOf(netaddr.Onion),
+			Dial:       never{t}.dial,
+			Resolver:   neverLookup{t},
+			Seeds:      []Seed{{Host: "seed.example"}, {Host: "11.0.0.1"}, {Host: host + ":18444"}},
+		})
+		wait(time.Minute)
+		if asked := p.Targets(); len(asked) == 0 || asked[0] != host+":18444" {
+			t.Errorf("dialed %v\n%s", asked, w.lines())
+		}
+	})
+}
+
+// neverLookup is a Resolver that must not be asked.
+type neverLookup struct{ t *testing.T }
+
+func (n neverLookup) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	n.t.Errorf("%s was looked up", host)
+	return nil, net.ErrClosed
+}
+
+// TestOnionAmongOthers: a node that reaches both has a peer on Tor, though its book is
+// full of others.
+func TestOnionAmongOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		names := make(map[string]netip.AddrPort)
+		seeds := fabricSeeds(30)
+		for i := range byte(3) {
+			host := onionHost(i)
+			names[host.String()] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, 30 + i, 0, 1}), 18444)
+			seeds = append(seeds, Seed{Host: host.String() + ":18444"})
+		}
+		p, dialer := proxied(names)
+		w := newProxiedWorld(t, p, Config{OnionProxy: dialer, Seeds: seeds, TargetOutbound: 6, Feelers: -1}, honest(33)...)
+		for range 60 {
+			wait(time.Minute)
+			for _, s := range w.node.sessions() {
+				if s.network() == netaddr.Onion {
+					return
+				}
+			}
+			// One of the others goes.
+			for _, s := range w.node.sessions() {
+				s.end(&ending{why: ReasonRemoteClosed})
+				break
+			}
+		}
+		t.Errorf("no peer on Tor in an hour\n%s", w.lines())
+	})
+}
