@@ -51,8 +51,9 @@ const small = "internal/..." // helpers without a room of their own
 // rooms are all there are. The first that fits a package is its room.
 var rooms = []room{
 	{path: "cmd/...", imports: []string{"..."}},
-	{path: "rpc/...", imports: append([]string{"node/...", small}, below...)},
-	{path: "dashboard/...", imports: append([]string{"node/...", small}, below...)},
+	{path: "rpc/...", imports: append([]string{"stream/...", "node/...", small}, below...)},
+	{path: "dashboard/...", imports: append([]string{"stream/...", "node/...", small}, below...)},
+	{path: "stream/...", imports: append([]string{"node/...", small}, below...)},
 	{path: "node/...", imports: append([]string{small}, below...)},
 	{path: "simnet/...", imports: append([]string{small}, below...)},
 	{path: "integration/..."}, // tests only, which import what they test

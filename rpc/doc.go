@@ -1,0 +1,46 @@
+// Package rpc lets operators see and steer a node by JSON-RPC: with bitcoin-cli,
+// btcctl, btcd's rpcclient and whatever else speaks the networking calls of Bitcoin Core
+// and btcd. Calls about blocks, transactions and wallets there are none.
+//
+// A [Server] is made by [New] from a [Config] and run by [Server.Serve]. Everything is a
+// view of, or an order to, a [Node]; what happened comes from a [Hub], which is fed with
+// the node's events and keeps the last of them.
+//
+// # Who may call
+//
+// Who has the cookie file, the user and password, or a password of rpcauth. A failed
+// login is answered after 250 ms, and 16 of a host at most at once. On loopback TLS is
+// not needed and taken all the same; elsewhere there is nothing else. Requests that a
+// browser sends for another site, and such for a name that is not ours, are refused.
+//
+// # What clients cannot do
+//
+// Slow the node: no lock of the node or of the stream.Hub is held while a client is read from
+// or written to, and the memory and the goroutines that clients cost have bounds; see
+// [Limits].
+package rpc
+
+// How the package is laid out, one mechanism a file:
+//
+//	config.go           Config, Node, Limits; their defaults and checks
+//	server.go           Server: New, Serve, Close; who is let in
+//	places.go           how many connections there are, and who makes room
+//	limits.go           how often logins fail, and how many calls there are
+//	tls.go              certificates; TLS and none on one port
+//	auth.go             users, rpcauth, the cookie file
+//	work.go             from an HTTP request to its answer
+//	codec.go            requests and replies of the versions of JSON-RPC
+//	args.go             arguments: by position, by name, checked
+//	errors.go           the codes of errors
+//	table.go            the table of methods, and help
+//	methods_control.go  help, stop, uptime, logs
+//	methods_network.go  the node in its network, the address book
+//	methods_peers.go    peers; peerinfo.go one of them
+//	methods_bans.go     bans
+//	methods_ours.go     explain and events
+//	explain.go          why an address is what it is (pure)
+//	hub.go              the last events, and who follows them
+//
+// Locks: Hub.mu, room.mu, guesses.mu, rates.mu, active.mu and either.mu are leaves:
+// nothing else is locked under them, and no connection is read or written. Events are
+// fed to the stream.Hub by the node's one goroutine for that.
