@@ -45,7 +45,7 @@ func WriteAnchors(name string, addrs []netaddr.Addr) error {
 // and no error. A damaged file is set aside, and the error is a *DamagedError; other
 // errors wrap those of package os.
 func ReadAnchors(name string) ([]netaddr.Addr, error) {
-	f, err := os.Open(name)
+	f, err := openFile(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -53,7 +53,7 @@ func ReadAnchors(name string) ([]netaddr.Addr, error) {
 		return nil, fmt.Errorf("reading the anchors: %w", err)
 	}
 	p, err := io.ReadAll(io.LimitReader(f, 4096))
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("reading the anchors: %w", err)
 	}
 	addrs, err := parseAnchors(p)
@@ -78,9 +78,10 @@ func parseAnchors(p []byte) (addrs []netaddr.Addr, err error) {
 	if sum := sha256.Sum256(p[:end]); !bytes.Equal(sum[:], p[end:]) {
 		return nil, errChecksum
 	}
-	f := fields{r: bytes.NewReader(p[len(anchorsMagic):end])}
+	f := fields{p: p[len(anchorsMagic):end]}
 	for {
-		a := f.addr()
+		var a netaddr.Addr
+		f.addr(&a)
 		if f.err != nil {
 			return nil, f.err
 		}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/bits"
 	"net/netip"
-	"os"
 )
 
 // MaxASMap is the size in bytes of the largest ASMap that is read. Those of today
@@ -25,7 +24,7 @@ type ASMap struct{ data []byte }
 // ReadASMap reads a file in the format of Bitcoin Core's -asmap. Its errors wrap
 // those of package os, or ErrASMap.
 func ReadASMap(name string) (*ASMap, error) {
-	f, err := os.Open(name)
+	f, err := openFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the ASMap: %w", err)
 	}

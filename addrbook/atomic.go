@@ -1,12 +1,13 @@
 package addrbook
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"holdfast/internal/durable"
 )
@@ -30,15 +31,50 @@ func writeAtomically(name string, write func(io.Writer) error) (err error) {
 	if err == nil {
 		err = f.Sync()
 	}
-	err = errors.Join(err, f.Close())
+	err = join(err, f.Close())
 	if err == nil {
 		err = os.Rename(temp, name)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(temp))
+		return join(err, os.Remove(temp))
 	}
 	return durable.SyncDir(filepath.Dir(name))
 }
+
+// openFile opens a file for reading, and refuses what is none: to open a pipe may take
+// for ever.
+func openFile(name string) (*os.File, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file (%v); remove it, or name another", name, info.Mode())
+	}
+	return os.Open(name)
+}
+
+// joined is some errors in one line: what errors.Join makes would break the lines of a
+// log.
+type joined []error
+
+// join returns what is not nil of some errors as one.
+func join(errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return joined(errs)
+}
+
+func (j joined) Error() string {
+	texts := make([]string, len(j))
+	for i, err := range j {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (j joined) Unwrap() []error { return j }
 
 // DamagedError says that a file could not be read, and was set aside.
 type DamagedError struct {
@@ -71,5 +107,3 @@ func setAside(name string, why error) (*DamagedError, error) {
 		return &DamagedError{name, aside, why}, nil
 	}
 }
-
-func newReader(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, 1<<16) }

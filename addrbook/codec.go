@@ -22,6 +22,11 @@ const (
 type record struct {
 	entry
 	buckets [maxRefs]uint32 // of new: refs of them
+
+	// What is worked out before the entry gets its places; see load.go.
+	hash, groupHash uint64 // for the index, and that of the groups
+	group           Group
+	slots           [maxRefs]int32 // refs of them, or one of tried; none for a bad bucket
 }
 
 var errRecord = errors.New("damaged entry")
@@ -53,29 +58,29 @@ func appendEntry(p []byte, e *entry, next []int32) []byte {
 	return p
 }
 
-// byteReader is what is read from: short reads are errors of its own.
-type byteReader interface {
-	io.Reader
-	io.ByteReader
+// fields reads one field after another from p, until the first error.
+type fields struct {
+	p   []byte
+	err error
 }
 
-// fields reads one field after another, until the first error.
-type fields struct {
-	r   byteReader
-	err error
-	buf [32]byte
+// zeros is what is read after an error. It is never written to.
+var zeros [32]byte
+
+func (f *fields) fail(err error) {
+	f.p = nil
+	if f.err == nil {
+		f.err = err
+	}
 }
 
 func (f *fields) bytes(n int) []byte {
-	p := f.buf[:n]
-	if f.err == nil {
-		if _, err := io.ReadFull(f.r, p); err != nil {
-			f.err = err
-		}
+	if n > len(f.p) {
+		f.fail(io.ErrUnexpectedEOF)
+		return zeros[:n]
 	}
-	if f.err != nil {
-		clear(p)
-	}
+	p := f.p[:n]
+	f.p = f.p[n:]
 	return p
 }
 
@@ -84,57 +89,95 @@ func (f *fields) u16() uint16 { return binary.LittleEndian.Uint16(f.bytes(2)) }
 func (f *fields) u32() uint32 { return binary.LittleEndian.Uint32(f.bytes(4)) }
 func (f *fields) u64() uint64 { return binary.LittleEndian.Uint64(f.bytes(8)) }
 
-func (f *fields) host() (h netaddr.Host) {
-	n := netaddr.Network(f.u8())
-	size := 0
+// hostSize is how many bytes an address on a network has; 0 for none, and for a
+// network that is not known.
+func hostSize(n netaddr.Network) int {
 	switch n {
-	case 0:
-		return netaddr.Host{}
 	case netaddr.IPv4:
-		size = 4
+		return 4
 	case netaddr.IPv6, netaddr.CJDNS:
-		size = 16
+		return 16
 	case netaddr.Onion, netaddr.I2P:
-		size = 32
+		return 32
 	}
-	p := f.bytes(size)
-	if f.err == nil {
-		if h, f.err = netaddr.FromBytes(n, p); f.err != nil {
-			f.err = fmt.Errorf("%w: %w", errRecord, f.err)
-		}
-	}
-	return h
+	return 0
 }
 
-func (f *fields) addr() netaddr.Addr {
-	h := f.host()
-	if !h.IsValid() { // the end of a list
-		return netaddr.Addr{}
+// host reads a host to where it is wanted: to return it, and what it is in, would take
+// longer than to read it.
+func (f *fields) host(h *netaddr.Host) {
+	n := netaddr.Network(f.u8())
+	if n == 0 {
+		*h = netaddr.Host{}
+		return
 	}
-	return netaddr.Addr{Host: h, Port: f.u16()}
+	p := f.bytes(hostSize(n))
+	if f.err != nil {
+		*h = netaddr.Host{}
+		return
+	}
+	var err error
+	if *h, err = netaddr.FromBytes(n, p); err != nil {
+		f.fail(fmt.Errorf("%w: %w", errRecord, err))
+	}
 }
 
-// record reads an entry; one without an address is the end of a list.
-func (f *fields) record() (r record) {
-	r.addr = f.addr()
-	if f.err != nil || !r.addr.IsValid() {
-		return r
+// addr reads an address; the zero one is the end of a list.
+func (f *fields) addr(a *netaddr.Addr) {
+	f.host(&a.Host)
+	a.Port = 0
+	if a.Host.IsValid() {
+		a.Port = f.u16()
 	}
-	r.source = f.host()
+}
+
+// record reads an entry; one without an address is the end of a list. What a file does
+// not have of it is left as it is.
+func (f *fields) record(r *record) {
+	f.addr(&r.addr)
+	if !r.addr.Host.IsValid() {
+		return
+	}
+	f.host(&r.source)
 	r.services = f.u64()
 	r.seen, r.lastTry, r.lastSuccess = f.u32(), f.u32(), f.u32()
 	r.fails, r.refs = f.u8(), f.u8()
-	if r.refs == isTried {
-		r.tried, r.refs = true, 0
+	r.tried = r.refs == isTried
+	if r.tried {
+		r.refs = 0
 	}
 	if r.refs > maxRefs {
-		if f.err == nil {
-			f.err = fmt.Errorf("%w: in %d buckets", errRecord, r.refs)
-		}
-		return r
+		f.fail(fmt.Errorf("%w: in %d buckets", errRecord, r.refs))
+		return
 	}
 	for i := range r.refs {
 		r.buckets[i] = f.u32()
 	}
-	return r
+}
+
+// entryLength returns how long the entry is that p begins with; 0 if p does not have
+// all of it, and 1 for the end of a list. What it is of is not looked at: record does.
+func entryLength(p []byte) int {
+	if len(p) == 0 {
+		return 0
+	}
+	if p[0] == 0 {
+		return 1
+	}
+	source := 1 + hostSize(netaddr.Network(p[0])) + 2
+	if source >= len(p) {
+		return 0
+	}
+	refs := source + 1 + hostSize(netaddr.Network(p[source])) + 8 + 3*4 + 1
+	if refs >= len(p) {
+		return 0
+	}
+	n := refs + 1
+	if p[refs] <= maxRefs {
+		n += 4 * int(p[refs])
+	}
+	if n > len(p) {
+		return 0
+	}
+	return n
 }

@@ -33,7 +33,7 @@
 //
 // All methods of [Book], [Groups] and [ASMap] are safe for concurrent use. No lock is
 // held while a function of the caller runs, but Config.Rand, nor while a file is
-// written. The package starts no goroutine.
+// written. Open starts goroutines that end before it returns; there are no others.
 //
 // It imports the standard library and netaddr only.
 package addrbook
@@ -59,8 +59,9 @@ package addrbook
 //	snapshot.go  the book in a file
 //	journal.go   promotions since the snapshot
 //	open.go      files to book
+//	load.go      filling a book from a snapshot, by all processors
 //	save.go      book to files: Run, Save, Flush
-//	atomic.go    replacing files, setting them aside
+//	atomic.go    opening files, replacing them, setting them aside
 //	anchors.go   the peers to begin with
 //
 // Lock order: files.saving, files.writing, Book.mu. The last is never held while

@@ -11,7 +11,11 @@ import (
 // snapshotBytes returns a snapshot without its checksum.
 func snapshotBytes(t testing.TB, n int) []byte {
 	c := newClock()
-	b := mustNew(t, testConfig(c))
+	return snapshotOf(t, testConfig(c), c, n)
+}
+
+func snapshotOf(t testing.TB, cfg Config, c *clock, n int) []byte {
+	b := mustNew(t, cfg)
 	fill(b, c, n)
 	var out bytes.Buffer
 	if err := b.writeSnapshot(&out, 3); err != nil {
@@ -24,12 +28,14 @@ func snapshotBytes(t testing.TB, n int) []byte {
 // consistent.
 func FuzzSnapshot(f *testing.F) {
 	for _, n := range []int{0, 1, 7, 30} {
-		f.Add(snapshotBytes(f, n))
+		f.Add(snapshotBytes(f, n)) // entries get other places
+		c := newClock()
+		f.Add(snapshotOf(f, small(c), c, n)) // the places they had
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		sum := sha256.Sum256(p) // else nothing would get past the checksum
 		p = append(p, sum[:]...)
-		cfg := Config{NewBuckets: 2, TriedBuckets: 1, Now: newClock().now, Rand: rand.NewPCG(1, 1)}
+		cfg := Config{NewBuckets: 8, TriedBuckets: 2, Now: newClock().now, Rand: rand.NewPCG(1, 1)}
 		b, _, err := readBook(bytes.NewReader(p), int64(len(p)), cfg)
 		var bad *damage
 		if err != nil && !errors.As(err, &bad) {

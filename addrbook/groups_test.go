@@ -93,6 +93,20 @@ func TestRoutable(t *testing.T) {
 	}
 }
 
+// What is not routable begins with a byte that is looked at closely.
+func TestSpecial4(t *testing.T) {
+	for _, p := range append([]netip.Prefix{
+		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"),
+		netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("224.0.0.0/4"),
+	}, reserved4[:]...) {
+		for i := range 256 {
+			if p.Overlaps(netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(i)}), 8)) && !special4[i] {
+				t.Errorf("%v, %d", p, i)
+			}
+		}
+	}
+}
+
 // asWriter writes ASMaps, bit by bit.
 type asWriter []byte // one bit each
 

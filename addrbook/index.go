@@ -27,21 +27,39 @@ func (x *index) find(hash uint64, same func(int32) bool) int32 {
 	return none
 }
 
+// at returns what is where a hash belongs.
+func (x *index) at(hash uint64) uint64 {
+	if len(x.cells) == 0 {
+		return 0
+	}
+	return x.cells[home(hash, uint64(len(x.cells)-1))]
+}
+
 func number(cell uint64) int32 { return int32(uint32(cell)) - 1 }
 
 // add adds a number that is not there.
 func (x *index) add(id int32, hash uint64) {
-	if 4*(x.n+1) > 3*len(x.cells) {
-		old := x.cells
-		x.cells = make([]uint64, max(16, 2*len(old)))
-		for _, c := range old {
-			if c != 0 {
-				x.put(c)
-			}
-		}
-	}
+	x.reserve(x.n + 1)
 	x.put(hash>>32<<32 | uint64(id+1))
 	x.n++
+}
+
+// reserve makes room for n numbers in all.
+func (x *index) reserve(n int) {
+	size := max(16, len(x.cells))
+	for 4*n > 3*size {
+		size *= 2
+	}
+	if size == len(x.cells) {
+		return
+	}
+	old := x.cells
+	x.cells = make([]uint64, size)
+	for _, c := range old {
+		if c != 0 {
+			x.put(c)
+		}
+	}
 }
 
 func (x *index) put(cell uint64) {

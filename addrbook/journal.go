@@ -1,7 +1,7 @@
 package addrbook
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -127,7 +127,7 @@ func (f *files) write(p []byte, key Key) error {
 	f.dirty = true
 	if _, err := f.journal.Write(p); err != nil {
 		// Behind half a record nothing could be read: go on in a new file.
-		err = errors.Join(err, f.journal.Close())
+		err = join(err, f.journal.Close())
 		f.journal = nil
 		f.generation++
 		return err
@@ -136,13 +136,15 @@ func (f *files) write(p []byte, key Key) error {
 }
 
 // readJournalHeader reads the magic and the header, and returns the key.
-func readJournalHeader(f *fields, generation uint64) (key Key, err error) {
+func readJournalHeader(r io.Reader, generation uint64) (key Key, err error) {
+	var head [len(journalMagic) + 8 + len(key)]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return Key{}, err
+	}
+	f := fields{p: head[:]}
 	magic := string(f.bytes(len(journalMagic)))
 	written := f.u64()
 	copy(key[:], f.bytes(len(key)))
-	if f.err != nil {
-		return Key{}, f.err
-	}
 	if magic != journalMagic || written != generation || key == (Key{}) {
 		return Key{}, errForeign
 	}
@@ -152,11 +154,11 @@ func readJournalHeader(f *fields, generation uint64) (key Key, err error) {
 // journalKey returns the key of the first journal that tells it; zero if none does.
 func (f *files) journalKey(generations []uint64) (Key, error) {
 	for _, g := range generations {
-		file, err := os.Open(f.journalPath(g))
+		file, err := openFile(f.journalPath(g))
 		if err != nil {
 			return Key{}, err
 		}
-		key, _ := readJournalHeader(&fields{r: newReader(file)}, g) // errors come up when it is replayed
+		key, _ := readJournalHeader(file, g) // errors come up when it is replayed
 		if err := file.Close(); err != nil {
 			return Key{}, err
 		}
@@ -170,27 +172,30 @@ func (f *files) journalKey(generations []uint64) (Key, error) {
 // readJournal replays a journal into the book. It ends at the first record that is
 // not whole. That is no error if the file ends there: so it is after a crash.
 func (b *Book) readJournal(r io.Reader, generation uint64) (replayed int, err error) {
-	f := fields{r: newReader(r)}
-	if _, err := readJournalHeader(&f, generation); torn(err) {
+	in := bufio.NewReaderSize(r, 1<<16)
+	if _, err := readJournalHeader(in, generation); torn(err) {
 		return 0, nil
 	} else if err != nil {
 		return 0, err
 	}
 	now := toUnix(b.now())
+	room := make([]byte, maxEntry)
 	for {
-		length, sum := f.u32(), f.u32()
+		var head [8]byte
+		_, err := io.ReadFull(in, head[:])
+		length, sum := binary.LittleEndian.Uint32(head[:]), binary.LittleEndian.Uint32(head[4:])
 		switch {
-		case f.err != nil && torn(f.err):
+		case err != nil && torn(err):
 			return replayed, nil
-		case f.err != nil:
-			return replayed, f.err
+		case err != nil:
+			return replayed, err
 		case length == 0 && sum == 0: // the file grew, but its data did not get to the disk
 			return replayed, nil
 		case length > maxEntry:
 			return replayed, errChecksum
 		}
-		p := make([]byte, length)
-		if _, err := io.ReadFull(f.r, p); err != nil {
+		p := room[:length]
+		if _, err := io.ReadFull(in, p); err != nil {
 			if torn(err) {
 				return replayed, nil
 			}
@@ -199,8 +204,8 @@ func (b *Book) readJournal(r io.Reader, generation uint64) (replayed int, err er
 		if crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)) != sum {
 			return replayed, errChecksum
 		}
-		one := fields{r: bytes.NewReader(p)}
-		rec := one.record()
+		one, rec := fields{p: p}, record{}
+		one.record(&rec)
 		if one.err != nil {
 			return replayed, one.err
 		}

@@ -69,7 +69,7 @@ func TestModel(t *testing.T) {
 				}
 			},
 			"Attempt": func(t *rapid.T) {
-				b.Attempt(known(t), Weight(rapid.IntRange(0, 2).Draw(t, "weight")))
+				b.Attempt(known(t), Weight(rapid.IntRange(0, 1).Draw(t, "weight")))
 			},
 			"Connected": func(t *rapid.T) { b.Connected(known(t)) },
 			"Remove": func(t *rapid.T) {

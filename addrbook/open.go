@@ -1,6 +1,7 @@
 package addrbook
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +72,7 @@ func open(dir string, cfg Config) (*Book, error, error) {
 			continue // the snapshot has all of it; the next Save removes it
 		}
 		name := b.files.journalPath(g)
-		f, err := os.Open(name)
+		f, err := openFile(name)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -104,7 +105,7 @@ func open(dir string, cfg Config) (*Book, error, error) {
 		b.news.changes += burst
 		b.wake(true)
 	}
-	return b, errors.Join(warnings...), nil
+	return b, join(warnings...), nil
 }
 
 // damage is what is wrong with the contents of a file.
@@ -122,7 +123,7 @@ func damaged(err error) error {
 // openSnapshot reads a snapshot; no book if there is none. Errors about its contents are a
 // *damage.
 func openSnapshot(name string, cfg Config) (b *Book, h header, err error) {
-	f, err := os.Open(name)
+	f, err := openFile(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, h, nil
 	}
@@ -134,32 +135,22 @@ func openSnapshot(name string, cfg Config) (b *Book, h header, err error) {
 	if err != nil {
 		return nil, h, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, h, fmt.Errorf("%s is no file", name)
-	}
 	return readBook(f, info.Size(), cfg)
 }
 
 // readBook reads a snapshot of so many bytes. Errors about it are a *damage.
-func readBook(f io.ReadSeeker, size int64, cfg Config) (*Book, header, error) {
+func readBook(f io.Reader, size int64, cfg Config) (*Book, header, error) {
 	none := header{}
-	in := fields{r: newReader(f)}
-	h, err := readHeader(&in)
-	if err != nil {
-		return nil, none, damaged(err)
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	sum := sha256.New()
+	length := max(size-sha256.Size, 0)
+	in := io.TeeReader(io.LimitReader(f, length), sum)
+	var head [headerSize]byte
+	n, err := io.ReadFull(in, head[:])
+	if err != nil && !torn(err) {
 		return nil, none, err
 	}
-	length, err := checkSum(f, size)
+	h, err := readHeader(fields{p: head[:n]})
 	if err != nil {
-		return nil, none, damaged(err)
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, none, err
-	}
-	in = fields{r: newReader(io.LimitReader(f, length))}
-	if _, err := readHeader(&in); err != nil {
 		return nil, none, damaged(err)
 	}
 	key := cfg.Key
@@ -170,8 +161,19 @@ func readBook(f io.ReadSeeker, size int64, cfg Config) (*Book, header, error) {
 	if err != nil {
 		return nil, none, err
 	}
-	if err := b.readSnapshot(&in, h); err != nil {
+	wrong := b.readSnapshot(in, length-int64(headerSize), h)
+	if path := (*os.PathError)(nil); errors.As(wrong, &path) {
+		return nil, none, wrong
+	}
+	var want [sha256.Size]byte
+	if _, err := io.ReadFull(f, want[:]); err != nil {
 		return nil, none, damaged(err)
+	}
+	if want != [sha256.Size]byte(sum.Sum(nil)) {
+		return nil, none, damaged(errChecksum) // which says more than what is wrong with an entry
+	}
+	if wrong != nil {
+		return nil, none, damaged(wrong)
 	}
 	return b, h, nil
 }

@@ -61,7 +61,11 @@ func (p *pool) find(n netaddr.Network, g Group) int32 {
 	if p.index.n == 0 {
 		return none
 	}
-	return p.index.find(p.hash(n, g), func(i int32) bool { return p.groups[i].group == g && p.groups[i].network == n })
+	return p.findHash(n, g, p.hash(n, g))
+}
+
+func (p *pool) findHash(n netaddr.Network, g Group, hash uint64) int32 {
+	return p.index.find(hash, func(i int32) bool { return p.groups[i].group == g && p.groups[i].network == n })
 }
 
 // count returns how many entries a group has on a network.
@@ -72,11 +76,10 @@ func (p *pool) count(n netaddr.Network, g Group) int32 {
 	return 0
 }
 
-// add adds an entry. It comes last in its group's turn.
-func (p *pool) add(id int32, g Group) {
-	e := p.book.entries.at(id)
-	n := e.addr.Host.Network()
-	i := p.find(n, g)
+// join returns a group's number, and makes the group if need be; it has an entry more.
+// The hash is that of the group.
+func (p *pool) join(n netaddr.Network, g Group, hash uint64) int32 {
+	i := p.findHash(n, g, hash)
 	if i == none {
 		if k := len(p.free); k > 0 {
 			i, p.free = p.free[k-1], p.free[:k-1]
@@ -86,10 +89,19 @@ func (p *pool) add(id int32, g Group) {
 		}
 		p.groups[i] = groupInfo{group: g, head: none, at: int32(len(p.lists[n])), network: n}
 		p.lists[n] = append(p.lists[n], i)
-		p.index.add(i, p.hash(n, g))
+		p.index.add(i, hash)
 	}
-	info := &p.groups[i]
-	e.group = i
+	p.groups[i].count++
+	p.counts[n]++
+	return i
+}
+
+// add adds an entry. It comes last in its group's turn.
+func (p *pool) add(id int32, g Group) {
+	e := p.book.entries.at(id)
+	n := e.addr.Host.Network()
+	e.group = p.join(n, g, p.hash(n, g))
+	info := &p.groups[e.group]
 	if info.head == none {
 		info.head, e.prev, e.next = id, id, id
 	} else {
@@ -98,8 +110,6 @@ func (p *pool) add(id int32, g Group) {
 		p.book.entries.at(head.prev).next = id
 		head.prev = id
 	}
-	info.count++
-	p.counts[n]++
 }
 
 // remove removes an entry.

@@ -14,6 +14,9 @@ func Routable(h netaddr.Host, local bool) bool {
 	if !ok {
 		return h.IsValid()
 	}
+	if ip.Is4() && !special4[ip.As4()[0]] {
+		return true
+	}
 	if ip.IsLoopback() || ip.IsPrivate() {
 		return local
 	}
@@ -31,6 +34,18 @@ func Routable(h netaddr.Host, local bool) bool {
 	}
 	return true
 }
+
+// special4 has the first bytes of IPv4 addresses that have to be looked at closely. For
+// most there is no need, and that shows when a large book is read.
+var special4 = func() (t [256]bool) {
+	for _, b := range []byte{0, 10, 100, 127, 169, 172, 192, 198, 203} {
+		t[b] = true
+	}
+	for b := 224; b < 256; b++ { // multicast, reserved, broadcast
+		t[b] = true
+	}
+	return t
+}()
 
 // reserved4 and reserved6 are special addresses that the public Internet does not
 // route, besides those that netip knows (IANA's registries of special purpose

@@ -2,7 +2,6 @@ package addrbook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -126,10 +125,10 @@ func (b *Book) Flush() error {
 	// Good must not wait for the disk, so this is done without files.writing. Only
 	// Save, which waits for us, and a failure to write close the journal.
 	if journal != nil && dirty {
-		err = errors.Join(err, journal.Sync())
+		err = join(err, journal.Sync())
 	}
 	if journal != nil && made {
-		err = errors.Join(err, durable.SyncDir(f.dir))
+		err = join(err, durable.SyncDir(f.dir))
 	}
 	if err != nil {
 		return fmt.Errorf("the address book's journal: %w", err)
@@ -154,7 +153,7 @@ func (b *Book) Save() error {
 	generations, err := f.journals()
 	for _, g := range generations {
 		if g < generation {
-			err = errors.Join(err, os.Remove(f.journalPath(g)))
+			err = join(err, os.Remove(f.journalPath(g)))
 		}
 	}
 	if err != nil {
@@ -178,9 +177,9 @@ func (b *Book) snapshot() (uint64, error) {
 	f.writing.Unlock()
 	if old != nil {
 		if dirty { // for the case that the snapshot fails
-			err = errors.Join(err, old.Sync())
+			err = join(err, old.Sync())
 		}
-		err = errors.Join(err, old.Close())
+		err = join(err, old.Close())
 	}
 	b.mu.Lock()
 	changes := b.news.changes
@@ -192,7 +191,7 @@ func (b *Book) snapshot() (uint64, error) {
 		b.mu.Lock()
 		b.news.changes += changes
 		b.mu.Unlock()
-		return 0, errors.Join(saved, err)
+		return 0, join(saved, err)
 	}
 	return generation, nil
 }

@@ -2,7 +2,6 @@ package addrbook
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -74,28 +73,11 @@ var (
 	errChecksum = errors.New("its checksum is wrong: it was damaged, or not written to its end")
 )
 
-// checkSum reports whether the last 32 bytes of a file are the SHA-256 of the rest,
-// which it returns the length of.
-func checkSum(r io.Reader, size int64) (int64, error) {
-	if size < int64(len(snapshotMagic))+sha256.Size {
-		return 0, fmt.Errorf("%w: it is too short", errChecksum)
-	}
-	sum := sha256.New()
-	if _, err := io.CopyN(sum, r, size-sha256.Size); err != nil {
-		return 0, err
-	}
-	var want [sha256.Size]byte
-	if _, err := io.ReadFull(r, want[:]); err != nil {
-		return 0, err
-	}
-	if !bytes.Equal(want[:], sum.Sum(nil)) {
-		return 0, errChecksum
-	}
-	return size - sha256.Size, nil
-}
+// headerSize is the length of the magic and the header.
+const headerSize = len(snapshotMagic) + 16 + 2*4 + 32 + 8
 
 // readHeader reads the magic and the header.
-func readHeader(f *fields) (h header, err error) {
+func readHeader(f fields) (h header, err error) {
 	if magic := f.bytes(len(snapshotMagic)); f.err == nil && string(magic) != snapshotMagic {
 		return h, errForeign
 	}
@@ -104,7 +86,7 @@ func readHeader(f *fields) (h header, err error) {
 	copy(h.groups[:], f.bytes(len(h.groups)))
 	h.generation = f.u64()
 	if f.err != nil {
-		return h, f.err
+		return h, fmt.Errorf("%w: it is too short", errChecksum)
 	}
 	if h.key == (Key{}) || h.generation == 0 || h.generation > math.MaxInt64 {
 		return h, errForeign
@@ -112,31 +94,12 @@ func readHeader(f *fields) (h header, err error) {
 	return h, nil
 }
 
-// readSnapshot fills an empty book from the entries of a snapshot. It needs memory
-// for what finds a place only. Whatever it meets, the book is consistent afterwards.
-func (b *Book) readSnapshot(f *fields, h header) error {
-	restore := h.key == b.key && int(h.newBuckets) == b.newBuckets && h.groups == b.groups.id()
-	now := toUnix(b.now())
-	for {
-		r := f.record()
-		if f.err != nil {
-			return f.err
-		}
-		if !r.addr.IsValid() {
-			return nil
-		}
-		b.restore(&r, restore, now)
-	}
-}
-
 // restore puts a record where it was, or where it belongs now.
 func (b *Book) restore(r *record, same bool, now uint32) {
-	if r.addr.Port == 0 || !Routable(r.addr.Host, b.allowLocal) || b.find(r.addr) != none {
+	if b.find(r.addr) != none {
 		return
 	}
-	// Times that lie ahead, from a clock that was wrong, would hold for long.
-	r.lastTry, r.lastSuccess = min(r.lastTry, now), min(r.lastSuccess, now)
-	group := b.groups.Group(r.addr.Host)
+	group := r.group
 	id := b.create(r.addr, r.source)
 	e := b.entries.at(id)
 	e.services, e.seen, e.lastTry, e.lastSuccess, e.fails = r.services, r.seen, r.lastTry, r.lastSuccess, r.fails

@@ -148,19 +148,14 @@ const (
 	// Noted is for when we have none: that it was tried is noted, and no failure
 	// counted.
 	Noted
-
-	// Void is for when our own network is known to be down, or the proxy: nothing
-	// changes in the book.
-	Void
 )
 
 // Attempt says that a dial has ended, well or not, before Good says that it was
 // good. A failure counts once between two successes of any address: if nothing at
-// all can be reached, it is us. (Bitcoin Core, Attempt_ and m_last_good.)
+// all can be reached, it is us. (Bitcoin Core, Attempt_ and m_last_good.) It is not to
+// be called while our own network is known to be down, or the proxy: nothing is to
+// change in the book then.
 func (b *Book) Attempt(a netaddr.Addr, w Weight) {
-	if w == Void {
-		return
-	}
 	now := toUnix(b.now())
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -27,9 +27,10 @@ type coreEntry struct {
 // origins are lost. Core knows no ban for ever: such a one lasts until the end of
 // the year 9999. The errors are those of w.
 func (l *List) ExportCore(w io.Writer) error {
-	return writeJSON(w, `{"banned_nets":[`, l.sorted(), func(r *record) any {
-		version, until, address := coreVersion, min(r.until, lastSecond), coreAddress(r.subject)
-		return coreEntry{&version, &r.since, &until, &address}
+	return writeJSON(w, `{"banned_nets":[`, l.sorted(), func(r record) any {
+		version, address := coreVersion, coreAddress(r.subject)
+		since, until := int64(r.since), min(r.until, lastSecond)
+		return coreEntry{&version, &since, &until, &address}
 	})
 }
 
@@ -38,7 +39,7 @@ func (l *List) ExportCore(w io.Writer) error {
 // end of the year 9999 or later is one for ever; one with a netmask instead of a
 // length is read too, as Core does.
 func (l *List) ImportCore(r io.Reader) (int, error) {
-	var all []*record
+	var all []record
 	var warning string // Core writes one to whoever edits the file
 	err := readJSON(r, "banned_nets", map[string]any{"_warning_": &warning}, func(e coreEntry) error {
 		r, err := e.record()
@@ -51,19 +52,18 @@ func (l *List) ImportCore(r io.Reader) (int, error) {
 	return l.merge(all)
 }
 
-func (e coreEntry) record() (*record, error) {
+func (e coreEntry) record() (record, error) {
 	if e.Version == nil || e.Created == nil || e.Until == nil || e.Address == nil {
-		return nil, errors.New("version, ban_created, banned_until or address is missing")
+		return record{}, errors.New("version, ban_created, banned_until or address is missing")
 	}
 	if *e.Version != coreVersion {
-		return nil, fmt.Errorf("the version is %d, not %d", *e.Version, coreVersion)
+		return record{}, fmt.Errorf("the version is %d, not %d", *e.Version, coreVersion)
 	}
 	s, err := ParseSubject(*e.Address)
 	if err != nil {
-		return nil, err
+		return record{}, err
 	}
-	r := &record{subject: s, origin: Operator, reason: coreReason, since: *e.Created, until: *e.Until}
-	return r, r.check()
+	return newRecord(s, coreReason, Operator, *e.Created, *e.Until)
 }
 
 // coreAddress is CSubNet::ToString of Core, src/netaddress.cpp: IP addresses have a

@@ -26,9 +26,10 @@ package banlist
 // How the package is laid out, one mechanism a file:
 //
 //	subject.go      Subject: who is banned; reading and writing it
-//	entry.go        Entry, Origin, and the record that is kept of one
+//	entry.go        Entry, Origin, and the ban that is kept of one
 //	list.go         List, Options: asking and changing
-//	table.go        where the records are, and how a host is looked up
+//	table.go        where the bans are
+//	hosts.go        those of single hosts: a hash table
 //	filter.go       says of most hosts at once that they are not banned
 //	limit.go        how many bans nobody asked for are kept
 //	journal.go      the lines of the file (pure)

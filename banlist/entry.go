@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+	"unique"
 )
 
 // Origin is whence a ban comes.
@@ -42,14 +43,14 @@ func ParseOrigin(name string) (Origin, error) {
 }
 
 // automatic reports whether nobody asked for the ban.
-func (o Origin) automatic() bool { return o != Operator }
+func (o Origin) automatic() bool { return o == Score || o == Protocol }
 
 // MaxReason is how many bytes of a reason are kept. A reason may quote a peer, so it
 // must have a limit; this one leaves room for a sentence.
 const MaxReason = 200
 
 // Entry is one ban. Times are whole seconds in UTC: Since is rounded down, and Until
-// up.
+// up. Since is the year 2106 at most.
 type Entry struct {
 	Subject Subject
 	Reason  string // at most MaxReason bytes of UTF-8
@@ -61,15 +62,20 @@ type Entry struct {
 // Live reports whether the ban is in force at a time.
 func (e Entry) Live(now time.Time) bool { return e.Until.IsZero() || now.Before(e.Until) }
 
-// A record is what is kept of an Entry. It does not change, but for next.
-type record struct {
-	subject      Subject
-	origin       Origin
-	reason       string
-	since, until int64 // in Unix seconds; until forever, or the end
+// A ban is what is kept of an Entry, but for its Subject: 24 bytes. The reasons are
+// mostly the same few, and are kept once.
+type ban struct {
+	reason unique.Handle[string]
+	until  int64  // in Unix seconds; forever, or the end
+	since  uint32 // in Unix seconds, 2106 at most
+	origin Origin // none if it is no ban
+	bits   uint8  // the length of the prefix, as Subject has it
+}
 
-	// next is another record with the same hash. List.mu must be held to use it.
-	next *record
+// A record is a ban with its Subject.
+type record struct {
+	subject Subject
+	ban
 }
 
 // forever is the until of a ban that does not end.
@@ -79,37 +85,40 @@ const forever = math.MaxInt64
 // mean for ever: it is as far as others write times, Bitcoin Core's users included.
 const lastSecond = 253402300799
 
-// newRecord returns the record of a ban. The zero until is for ever. It fails with
+// newBan returns the record of a ban. The zero until is for ever. It fails with
 // ErrSubject, ErrOrigin, or ErrOver if the ban would end before it begins.
-func newRecord(s Subject, reason string, o Origin, since, until time.Time) (*record, error) {
-	r := &record{subject: s, origin: o, reason: cleanReason(reason), since: max(since.Unix(), 0), until: forever}
+func newBan(s Subject, reason string, o Origin, since, until time.Time) (record, error) {
+	end := int64(forever)
 	if !until.IsZero() {
-		r.until = until.Unix()
+		end = until.Unix()
 		if until.Nanosecond() > 0 {
-			r.until++
+			end++
 		}
 		if !since.Before(until) {
-			return nil, fmt.Errorf("%w: %s until %s, and it is %s", ErrOver, s,
+			return record{}, fmt.Errorf("%w: %s until %s, and it is %s", ErrOver, s,
 				until.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339))
 		}
 	}
-	return r, r.check()
+	return newRecord(s, reason, o, max(since.Unix(), 0), end)
 }
 
-// check says what is wrong with a record, and brings a far end to forever.
-func (r *record) check() error {
-	if r.until >= lastSecond {
-		r.until = forever
-	}
+// newRecord checks what a record is made of, which may come from anywhere.
+func newRecord(s Subject, reason string, o Origin, since, until int64) (record, error) {
 	switch {
-	case !r.subject.IsValid():
-		return fmt.Errorf("%w: it is nobody", ErrSubject)
-	case r.origin < Operator || r.origin > Protocol:
-		return fmt.Errorf("%w: %s", ErrOrigin, r.origin)
-	case r.since < 0 || r.since > lastSecond || r.until < 0:
-		return fmt.Errorf("a time is before 1970 or after 9999: %d, %d", r.since, r.until)
+	case !s.IsValid():
+		return record{}, fmt.Errorf("%w: it is nobody", ErrSubject)
+	case o < Operator || o > Protocol:
+		return record{}, fmt.Errorf("%w: %s", ErrOrigin, o)
+	case since < 0 || since > lastSecond || until < 0:
+		return record{}, fmt.Errorf("a time is before 1970 or after 9999: %d, %d", since, until)
 	}
-	return nil
+	if until >= lastSecond {
+		until = forever
+	}
+	return record{s, ban{
+		reason: unique.Make(cleanReason(reason)), until: until, since: uint32(min(since, math.MaxUint32)),
+		origin: o, bits: s.bits,
+	}}, nil
 }
 
 // cleanReason makes UTF-8 of at most MaxReason bytes of a reason.
@@ -125,13 +134,14 @@ func cleanReason(text string) string {
 	return text[:end]
 }
 
-// live reports whether the ban is in force at a Unix second.
-func (r *record) live(now int64) bool { return r != nil && now < r.until }
+// live reports whether the ban is in force at a Unix second. The zero ban never is.
+func (b ban) live(now int64) bool { return now < b.until }
 
-func (r *record) entry() Entry {
-	e := Entry{Subject: r.subject, Reason: r.reason, Origin: r.origin, Since: time.Unix(r.since, 0).UTC()}
-	if r.until != forever {
-		e.Until = time.Unix(r.until, 0).UTC()
+// entry returns the Entry of a ban of s.
+func (b ban) entry(s Subject) Entry {
+	e := Entry{Subject: s, Reason: b.reason.Value(), Origin: b.origin, Since: time.Unix(int64(b.since), 0).UTC()}
+	if b.until != forever {
+		e.Until = time.Unix(b.until, 0).UTC()
 	}
 	return e
 }

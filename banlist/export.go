@@ -33,9 +33,10 @@ type jsonEntry struct {
 // Times are in Unix seconds; an until of 0 is for ever. The errors are those of w.
 func (l *List) Export(w io.Writer) error {
 	return writeJSON(w, fmt.Sprintf(`{"format":%q,"version":%d,"bans":[`, formatName, formatVersion), l.sorted(),
-		func(r *record) any {
-			subject, origin, until := r.subject.String(), r.origin.String(), endToText(r.until)
-			return jsonEntry{&subject, &origin, &r.since, &until, &r.reason}
+		func(r record) any {
+			subject, origin, reason := r.subject.String(), r.origin.String(), r.reason.Value()
+			since, until := int64(r.since), endToText(r.until)
+			return jsonEntry{&subject, &origin, &since, &until, &reason}
 		})
 }
 
@@ -47,7 +48,7 @@ func (l *List) Export(w io.Writer) error {
 // What is imported never makes a ban shorter. There is no limit to how long a list
 // may be, so it must come from somebody who is trusted.
 func (l *List) Import(r io.Reader) (int, error) {
-	var all []*record
+	var all []record
 	var format string
 	version := 0
 	err := readJSON(r, "bans", map[string]any{"format": &format, "version": &version}, func(e jsonEntry) error {
@@ -65,24 +66,23 @@ func (l *List) Import(r io.Reader) (int, error) {
 	return l.merge(all)
 }
 
-func (e jsonEntry) record() (*record, error) {
+func (e jsonEntry) record() (record, error) {
 	if e.Subject == nil || e.Origin == nil || e.Since == nil || e.Until == nil || e.Reason == nil {
-		return nil, errors.New("subject, origin, since, until or reason is missing")
+		return record{}, errors.New("subject, origin, since, until or reason is missing")
 	}
 	s, err := ParseSubject(*e.Subject)
 	if err != nil {
-		return nil, err
+		return record{}, err
 	}
 	o, err := ParseOrigin(*e.Origin)
 	if err != nil {
-		return nil, err
+		return record{}, err
 	}
-	r := &record{subject: s, origin: o, reason: cleanReason(*e.Reason), since: *e.Since, until: endFromText(*e.Until)}
-	return r, r.check()
+	return newRecord(s, *e.Reason, o, *e.Since, endFromText(*e.Until))
 }
 
 // merge adds records. Of two for one Subject the one that ends later is taken.
-func (l *List) merge(all []*record) (int, error) {
+func (l *List) merge(all []record) (int, error) {
 	now := l.second()
 	n := 0
 	change, err := l.do(func() {
@@ -106,7 +106,7 @@ func (l *List) merge(all []*record) (int, error) {
 }
 
 // writeJSON writes a list: what comes before the entries, the entries, and the end.
-func writeJSON(w io.Writer, head string, all []*record, entry func(*record) any) error {
+func writeJSON(w io.Writer, head string, all []record, entry func(record) any) error {
 	out := bufio.NewWriter(w)
 	_, _ = out.WriteString(head) // Flush tells
 	for i, r := range all {

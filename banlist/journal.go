@@ -27,14 +27,14 @@ const header = "holdfast banlist 1"
 const maxLine = 4 * (MaxReason + 100)
 
 // appendBan appends the line of a ban.
-func appendBan(b []byte, r *record) []byte {
+func appendBan(b []byte, r record) []byte {
 	from := len(b)
 	b = append(b, "ban "...)
 	b = append(b, r.subject.String()...)
-	b = strconv.AppendInt(append(b, ' '), r.since, 10)
+	b = strconv.AppendUint(append(b, ' '), uint64(r.since), 10)
 	b = strconv.AppendInt(append(b, ' '), endToText(r.until), 10)
 	b = append(append(b, ' '), r.origin.String()...)
-	b = strconv.AppendQuote(append(b, ' '), r.reason)
+	b = strconv.AppendQuote(append(b, ' '), r.reason.Value())
 	return appendSum(b, from)
 }
 
@@ -71,55 +71,48 @@ func endFromText(until int64) int64 {
 
 var errLine = errors.New("not a line of ours")
 
-// parseLine reads a line without its end. The record is nil if a ban ended.
-func parseLine(line []byte) (Subject, *record, error) {
+// parseLine reads a line without its end. The record has no origin if a ban ended.
+func parseLine(line []byte) (record, error) {
 	end := len(line) - len(" 00000000")
 	if end < 0 || line[end] != ' ' {
-		return Subject{}, nil, errLine
+		return record{}, errLine
 	}
 	var sum [4]byte
 	if _, err := hex.Decode(sum[:], line[end+1:]); err != nil || sum != checksum(line[:end]) {
-		return Subject{}, nil, errLine
+		return record{}, errLine
 	}
 	verb, rest, _ := strings.Cut(string(line[:end]), " ")
 	switch verb {
 	case "unban":
 		s, err := ParseSubject(rest)
-		return s, nil, err
+		return record{subject: s}, err
 	case "ban":
-		r, err := parseBan(strings.SplitN(rest, " ", 5))
-		if err != nil {
-			return Subject{}, nil, err
-		}
-		return r.subject, r, r.check()
+		return parseBan(strings.SplitN(rest, " ", 5))
 	}
-	return Subject{}, nil, errLine
+	return record{}, errLine
 }
 
-func parseBan(fields []string) (*record, error) {
+func parseBan(fields []string) (record, error) {
 	if len(fields) != 5 {
-		return nil, errLine
+		return record{}, errLine
 	}
 	s, err := ParseSubject(fields[0])
 	if err != nil {
-		return nil, err
+		return record{}, err
 	}
 	var times [2]int64
 	for i := range times {
 		if times[i], err = strconv.ParseInt(fields[1+i], 10, 64); err != nil || times[i] < 0 || times[i] == math.MaxInt64 {
-			return nil, errLine
+			return record{}, errLine
 		}
 	}
 	o, err := ParseOrigin(fields[3])
 	if err != nil {
-		return nil, err
+		return record{}, err
 	}
 	reason, err := strconv.Unquote(fields[4])
 	if err != nil {
-		return nil, errLine
+		return record{}, errLine
 	}
-	return &record{
-		subject: s, origin: o, reason: strings.Clone(cleanReason(reason)), // not a part of the line
-		since: times[0], until: endFromText(times[1]),
-	}, nil
+	return newRecord(s, reason, o, times[0], endFromText(times[1]))
 }

@@ -19,13 +19,13 @@ func (l *List) makeRoom(n int, now int64) {
 	if excess() <= 0 {
 		return
 	}
-	all := l.table.records(func(r *record) bool { return r.origin.automatic() })
-	slices.SortFunc(all, func(a, b *record) int {
+	all := l.table.records(func(b ban) bool { return b.origin.automatic() })
+	slices.SortFunc(all, func(a, b record) int {
 		return cmp.Or(cmp.Compare(a.until, b.until), cmp.Compare(a.since, b.since), a.subject.Compare(b.subject))
 	})
 	l.table.inBulk(func() {
 		for _, r := range all[:min(max(excess(), l.most/16), len(all))] {
-			l.table.remove(r)
+			l.table.remove(r.subject)
 			l.note(r.subject)
 		}
 	})

@@ -8,10 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gaissmai/bart"
+
 	"holdfast/netaddr"
 )
 
-// DefaultMaxAutomatic is how many bans nobody asked for are kept: about 12 MB of
+// DefaultMaxAutomatic is how many bans nobody asked for are kept: about 7 MB of
 // memory, and 9 to 18 MB of disk. Peers cause those bans, so there must be a limit.
 const DefaultMaxAutomatic = 100_000
 
@@ -68,28 +70,70 @@ func (l *List) Banned(h netaddr.Host) (Entry, bool) {
 	if h.Network() == netaddr.CJDNS {
 		h = canonical(h)
 	}
-	ip, isIP := h.IP()
-	var hash uint64
-	if isIP {
-		hash = l.table.hashIP(ip)
-	} else {
-		hash = l.table.hash(h)
+	ip, ok := h.IP()
+	if !ok {
+		return l.named(h)
 	}
-	if l.table.mayHave(hash) {
-		l.mu.RLock()
-		r := l.table.host(hash, h)
-		l.mu.RUnlock()
-		if r != nil && (r.until == forever || r.live(l.second())) {
-			return r.entry(), true
+	key := ip.As16()
+	if hash := l.table.hashIP(key); l.table.mayHave(hash) {
+		if e, ok := l.single(h, hash, key); ok {
+			return e, true
 		}
 	}
-	if isIP {
-		if r := l.table.covering(ip, l.second); r != nil {
-			return r.entry(), true
-		}
+	if ranges := l.table.ranges.Load(); ranges.Contains(ip) {
+		return l.covered(ranges, ip)
 	}
 	return Entry{}, false
 }
+
+// named is Banned for a host that is no IP address.
+func (l *List) named(h netaddr.Host) (Entry, bool) {
+	hash := l.table.hashName(h)
+	if !l.table.mayHave(hash) {
+		return Entry{}, false
+	}
+	l.mu.RLock()
+	b := l.table.names.get(hash, h)
+	l.mu.RUnlock()
+	if b.origin == 0 || !l.inForce(b) {
+		return Entry{}, false
+	}
+	return b.entry(Subject{h, b.bits}), true
+}
+
+// single returns the ban of an IP address by itself.
+func (l *List) single(h netaddr.Host, hash uint64, key [16]byte) (Entry, bool) {
+	l.mu.RLock()
+	b := l.table.ips.get(hash, key)
+	l.mu.RUnlock()
+	if b.origin == 0 || !l.inForce(b) {
+		return Entry{}, false
+	}
+	return b.entry(Subject{h, b.bits}), true
+}
+
+// covered returns the ban of the narrowest range around an address.
+func (l *List) covered(ranges *bart.Table[ban], ip netip.Addr) (Entry, bool) {
+	b, ok := ranges.Lookup(ip)
+	if ok && !l.inForce(b) {
+		// What is over must not hide a wider range that is not.
+		ok = false
+		for _, b = range ranges.Supernets(netip.PrefixFrom(ip, ip.BitLen())) {
+			if ok = l.inForce(b); ok {
+				break
+			}
+		}
+	}
+	if !ok {
+		return Entry{}, false
+	}
+	p, _ := ip.Prefix(int(b.bits))
+	return b.entry(Subject{netaddr.FromIP(p.Addr()), b.bits}), true
+}
+
+// inForce reports whether a ban is. To ask for the time takes as long as all else, and
+// is not needed for one that does not end.
+func (l *List) inForce(b ban) bool { return b.until == forever || b.live(l.second()) }
 
 // BannedIP is Banned for an IP address.
 func (l *List) BannedIP(ip netip.Addr) (Entry, bool) { return l.Banned(netaddr.FromIP(ip)) }
@@ -99,12 +143,12 @@ func (l *List) BannedIP(ip netip.Addr) (Entry, bool) { return l.Banned(netaddr.F
 func (l *List) Lookup(s Subject) (Entry, bool) {
 	now := l.second()
 	l.mu.RLock()
-	r := l.table.get(s)
+	b := l.table.get(s)
 	l.mu.RUnlock()
-	if !r.live(now) {
+	if !b.live(now) {
 		return Entry{}, false
 	}
-	return r.entry(), true
+	return b.entry(s), true
 }
 
 // Ban bans a Subject until a time, for ever if that is the zero Time, from now on.
@@ -125,7 +169,7 @@ func (l *List) BanFor(s Subject, d time.Duration, reason string, o Origin) error
 }
 
 func (l *List) ban(s Subject, since, until time.Time, reason string, o Origin) error {
-	r, err := newRecord(s, reason, o, since, until)
+	r, err := newBan(s, reason, o, since, until)
 	if err != nil {
 		return err
 	}
@@ -134,7 +178,7 @@ func (l *List) ban(s Subject, since, until time.Time, reason string, o Origin) e
 		if o.automatic() && old.live(since.Unix()) && old.until >= r.until {
 			return
 		}
-		if o.automatic() && (old == nil || !old.origin.automatic()) {
+		if o.automatic() && !old.origin.automatic() {
 			l.makeRoom(1, since.Unix())
 		}
 		l.table.put(r)
@@ -153,9 +197,9 @@ func (l *List) Unban(s Subject) (bool, error) {
 	now := l.second()
 	was := false
 	change, err := l.do(func() {
-		if r := l.table.get(s); r != nil {
-			was = r.live(now)
-			l.table.remove(r)
+		if b := l.table.get(s); b.origin != 0 {
+			was = b.live(now)
+			l.table.remove(s)
 			l.note(s)
 		}
 	})
@@ -190,11 +234,11 @@ func (l *List) Prune() int {
 // prune is Prune. What it removes from memory may stay in the file, where it is over
 // too. l.mu must be held.
 func (l *List) prune(now int64) int {
-	over := l.table.records(func(r *record) bool { return !r.live(now) })
+	over := l.table.records(func(b ban) bool { return !b.live(now) })
 	if len(over) > 0 {
 		l.table.inBulk(func() {
 			for _, r := range over {
-				l.table.remove(r)
+				l.table.remove(r.subject)
 			}
 		})
 	}
@@ -206,7 +250,7 @@ func (l *List) prune(now int64) int {
 func (l *List) All() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for _, r := range l.sorted() {
-			if !yield(r.entry()) {
+			if !yield(r.entry(r.subject)) {
 				return
 			}
 		}
@@ -216,17 +260,17 @@ func (l *List) All() iter.Seq[Entry] {
 // List returns all bans in force, sorted as Subject.Compare says.
 func (l *List) List() []Entry { return slices.Collect(l.All()) }
 
-// inForce returns the records that are, in no order.
-func (l *List) inForce(now int64) []*record {
+// live returns the bans in force, in no order.
+func (l *List) live(now int64) []record {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.table.records(func(r *record) bool { return r.live(now) })
+	return l.table.records(func(b ban) bool { return b.live(now) })
 }
 
-// sorted returns the records in force, sorted.
-func (l *List) sorted() []*record {
-	all := l.inForce(l.second())
-	slices.SortFunc(all, func(a, b *record) int { return a.subject.Compare(b.subject) })
+// sorted returns the bans in force, sorted.
+func (l *List) sorted() []record {
+	all := l.live(l.second())
+	slices.SortFunc(all, func(a, b record) int { return a.subject.Compare(b.subject) })
 	return all
 }
 

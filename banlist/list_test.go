@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"reflect"
@@ -260,50 +261,70 @@ func TestMaxAutomatic(t *testing.T) {
 	}
 }
 
-// check counts the table anew.
+// check counts the table anew, and finds each of its bans.
 func (t *table) check() error {
 	singles, automatic := 0, 0
-	for _, r := range t.records(func(*record) bool { return true }) {
+	for _, r := range t.records(func(ban) bool { return true }) {
 		if r.origin.automatic() {
 			automatic++
 		}
+		if t.get(r.subject) != r.ban {
+			return fmt.Errorf("%v is not found", r.subject)
+		}
 		if !r.subject.isRange() {
 			singles++
-			if !t.mayHave(t.hash(r.subject.host)) {
+			hash := t.hashName(r.subject.host)
+			if ip, ok := r.subject.host.IP(); ok {
+				hash = t.hashIP(ip.As16())
+			}
+			if !t.mayHave(hash) {
 				return fmt.Errorf("the filter does not know %v", r.subject)
 			}
 		}
 	}
-	if singles != t.singles || automatic != t.automatic {
-		return fmt.Errorf("%d single, %d automatic; counted %d, %d", singles, automatic, t.singles, t.automatic)
+	if singles != t.singles() || automatic != t.automatic {
+		return fmt.Errorf("%d single, %d automatic; counted %d, %d", singles, automatic, t.singles(), t.automatic)
 	}
 	return nil
 }
 
-// Hosts with the same hash are kept apart.
-func TestSameHash(t *testing.T) {
-	tb := newTable()
-	const hash = 42
-	var all []*record
-	for _, text := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
-		r := &record{subject: subject(text), origin: Operator, until: forever}
-		all = append(all, r)
-		tb.putHost(hash, r)
-	}
-	for _, i := range []int{1, 2, 0} { // from the middle, the front, and alone
-		for _, r := range all {
-			if r != nil && tb.host(hash, r.subject.host) != r {
-				t.Errorf("%v is lost", r.subject)
+// A table of hosts does what a map does, also if all hashes are few, and at the end of
+// its slots.
+func TestHosts(t *testing.T) {
+	for name, hash := range map[string]func(int) uint64{
+		"spread": func(k int) uint64 { return uint64(k) * 0x9e3779b97f4a7c15 },
+		"few":    func(k int) uint64 { return uint64(k%3) << 62 },
+		"last":   func(int) uint64 { return math.MaxUint64 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			rnd := testenv.NewRand(t)
+			hosts := hosts[int]{hash: hash}
+			model := map[int]ban{}
+			for step := range 20_000 {
+				k := rnd.IntN(300)
+				if rnd.IntN(300) < 100+step/100 { // at first it grows
+					hosts.remove(hash(k), k)
+					delete(model, k)
+				} else {
+					model[k] = ban{origin: Score, until: int64(step)}
+					hosts.put(hash(k), k, model[k])
+				}
+				if k = rnd.IntN(300); hosts.get(hash(k), k) != model[k] || hosts.n != len(model) {
+					t.Fatalf("step %d: %d is %v, not %v; %d of %d", step, k, hosts.get(hash(k), k), model[k], hosts.n, len(model))
+				}
 			}
-		}
-		tb.removeHost(hash, all[i])
-		if tb.host(hash, all[i].subject.host) != nil {
-			t.Errorf("%v is still there", all[i].subject)
-		}
-		all[i] = nil
-	}
-	if len(tb.hosts) != 0 || tb.singles != 0 {
-		t.Error(len(tb.hosts), tb.singles)
+			for k := range 300 {
+				if hosts.get(hash(k), k) != model[k] {
+					t.Errorf("at the end: %d is %v, not %v", k, hosts.get(hash(k), k), model[k])
+				}
+				hosts.remove(hash(k), k)
+			}
+			for _, s := range hosts.slots {
+				if s != (slot[int]{}) {
+					t.Errorf("%v is left", s)
+				}
+			}
+		})
 	}
 }
 

@@ -26,6 +26,10 @@ func Open(path string, o Options) (*List, *Damage, error) {
 	l := New(o)
 	l.path = path
 	var d *Damage
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		// To open a pipe may take for ever.
+		return nil, nil, fmt.Errorf("banlist: open: %s is no regular file (%v); name another file", path, info.Mode())
+	}
 	f, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -74,11 +78,10 @@ type contents struct {
 // readLines brings the lines of a file into a table.
 func readLines(f io.Reader, t *table) (c contents, err error) {
 	in := bufio.NewReaderSize(f, maxLine)
-	reasons := make(map[string]string)
 	for n := 1; ; n++ {
 		line, err := in.ReadSlice('\n')
 		length, whole := len(line), err == nil
-		good := whole && c.line(n, line[:len(line)-1], t, reasons)
+		good := whole && c.line(n, line[:len(line)-1], t)
 		for errors.Is(err, bufio.ErrBufferFull) { // longer than any of ours
 			line, err = in.ReadSlice('\n')
 			length += len(line)
@@ -107,26 +110,20 @@ func readLines(f io.Reader, t *table) (c contents, err error) {
 	}
 }
 
-// line takes a line, and reports whether it is good. Reasons are mostly the same
-// few, and are kept once.
-func (c *contents) line(n int, line []byte, t *table, reasons map[string]string) bool {
+// line takes a line, and reports whether it is good.
+func (c *contents) line(n int, line []byte, t *table) bool {
 	if n == 1 {
 		return string(line) == header
 	}
-	s, r, err := parseLine(line)
+	r, err := parseLine(line)
 	if err != nil {
 		return false
 	}
 	c.lines++
-	if r != nil {
-		if same, ok := reasons[r.reason]; ok {
-			r.reason = same
-		} else if len(reasons) < 1000 {
-			reasons[r.reason] = r.reason
-		}
+	if r.origin != 0 {
 		t.put(r)
-	} else if old := t.get(s); old != nil {
-		t.remove(old)
+	} else {
+		t.remove(r.subject)
 	}
 	return true
 }

@@ -148,8 +148,8 @@ func (l *List) encode(subjects map[Subject]struct{}) []byte {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	for s := range subjects {
-		if r := l.table.get(s); r != nil {
-			b = appendBan(b, r)
+		if kept := l.table.get(s); kept.origin != 0 {
+			b = appendBan(b, record{s, kept})
 		} else {
 			b = appendUnban(b, s)
 		}
@@ -198,7 +198,7 @@ func (l *List) rewrite(now int64) error {
 	l.prune(now)
 	l.mu.Unlock()
 	b := l.take()
-	err := l.replace(l.inForce(now))
+	err := l.replace(l.live(now))
 	if err != nil {
 		b.all = b.all || l.size == unknown
 		l.giveBack(b)
@@ -208,7 +208,7 @@ func (l *List) rewrite(now int64) error {
 	return nil
 }
 
-func (l *List) replace(all []*record) error {
+func (l *List) replace(all []record) error {
 	temp := l.path + ".tmp"
 	var size int64
 	err := l.step("write", func() (err error) {
@@ -239,7 +239,7 @@ func (l *List) replace(all []*record) error {
 }
 
 // writeNew writes a whole file and syncs it.
-func (l *List) writeNew(path string, all []*record) (size int64, err error) {
+func (l *List) writeNew(path string, all []record) (size int64, err error) {
 	// One that a killed process left may have any mode, or be a link.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err

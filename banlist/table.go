@@ -10,54 +10,56 @@ import (
 	"holdfast/netaddr"
 )
 
-// A table has the records: those of single hosts, of whatever network, in a map by
-// their hash, and those of ranges in a routing table. A map finds one of a million
-// hosts in two thirds of the time that a routing table needs (bench/banlist), but
-// only the latter finds ranges.
+// A table has the bans: those of single hosts in hash tables, and those of ranges in a
+// routing table. A hash table finds one of a million hosts in half of the time that a
+// routing table needs (bench/banlist), but only the latter finds ranges.
 //
 // Changes, and reading hosts, need List.mu. The filter and the ranges are read
 // without it: what readers see of the ranges is replaced, and never changed.
 type table struct {
 	seed   maphash.Seed
-	hosts  map[uint64]*record // by hash; those with the same one are in a chain
+	ips    hosts[[16]byte]     // IPv4 addresses are mapped
+	names  hosts[netaddr.Host] // onion services, I2P destinations
 	filter atomic.Pointer[filter]
-	ranges atomic.Pointer[bart.Table[*record]]
+	ranges atomic.Pointer[bart.Table[ban]]
 
 	// building is a table of ranges that is changed in place, since nobody reads it
 	// yet. It takes the place of ranges until it is published.
-	building *bart.Table[*record]
+	building *bart.Table[ban]
 
-	singles   int // how many hosts there are
-	automatic int // how many records have an automatic origin
+	automatic int // how many bans have an automatic origin
 }
 
 func newTable() *table {
-	t := &table{seed: maphash.MakeSeed(), hosts: make(map[uint64]*record)}
-	t.filter.Store(newFilter(0))
-	t.ranges.Store(new(bart.Table[*record]))
+	t := &table{seed: maphash.MakeSeed()}
+	t.clear()
 	return t
 }
 
-// hash returns the hash of a host.
-func (t *table) hash(h netaddr.Host) uint64 {
-	if ip, ok := h.IP(); ok {
-		return t.hashIP(ip)
-	}
-	return maphash.Comparable(t.seed, h)
+// clear removes all. List.mu must be held.
+func (t *table) clear() {
+	t.ips = hosts[[16]byte]{hash: t.hashIP}
+	t.names = hosts[netaddr.Host]{hash: t.hashName}
+	t.filter.Store(newFilter(0))
+	t.ranges.Store(new(bart.Table[ban]))
+	t.automatic = 0
 }
 
-// hashIP is hash for the host that has an address. It takes half the time, which
-// shows.
-func (t *table) hashIP(ip netip.Addr) uint64 {
-	b := ip.As16()
-	return maphash.Bytes(t.seed, b[:])
-}
+// hashIP returns the hash of an IP address. It takes half the time that hashName takes,
+// which shows.
+func (t *table) hashIP(ip [16]byte) uint64 { return maphash.Bytes(t.seed, ip[:]) }
 
-// len returns how many records there are. List.mu must be held.
-func (t *table) len() int { return t.singles + t.newest().Size() }
+// hashName returns the hash of a host that is no IP address.
+func (t *table) hashName(h netaddr.Host) uint64 { return maphash.Comparable(t.seed, h) }
+
+// len returns how many bans there are. List.mu must be held.
+func (t *table) len() int { return t.singles() + t.newest().Size() }
+
+// singles returns how many bans of single hosts there are. List.mu must be held.
+func (t *table) singles() int { return t.ips.n + t.names.n }
 
 // newest returns the ranges, with changes that are not published yet.
-func (t *table) newest() *bart.Table[*record] {
+func (t *table) newest() *bart.Table[ban] {
 	if t.building != nil {
 		return t.building
 	}
@@ -73,145 +75,105 @@ func (t *table) inBulk(change func()) {
 	t.building = nil
 }
 
-// clear removes all. List.mu must be held.
-func (t *table) clear() {
-	t.hosts = make(map[uint64]*record)
-	t.filter.Store(newFilter(0))
-	t.ranges.Store(new(bart.Table[*record]))
-	t.singles, t.automatic = 0, 0
-}
-
 // mayHave reports whether a host may be among the single ones. No lock is needed.
 func (t *table) mayHave(hash uint64) bool { return t.filter.Load().has(hash) }
 
-// host returns the record of a single host, or nil. List.mu must be held.
-func (t *table) host(hash uint64, h netaddr.Host) *record {
-	for r := t.hosts[hash]; r != nil; r = r.next {
-		if r.subject.host == h {
-			return r
-		}
+// get returns the ban of exactly this Subject; the zero one if there is none. List.mu
+// must be held.
+func (t *table) get(s Subject) ban {
+	ip, ok := s.host.IP()
+	switch {
+	case !ok:
+		return t.names.get(t.hashName(s.host), s.host)
+	case s.isRange():
+		b, _ := t.newest().Get(netip.PrefixFrom(ip, int(s.bits)))
+		return b
 	}
-	return nil
+	return t.ips.get(t.hashIP(ip.As16()), ip.As16())
 }
 
-// covering returns the record of the narrowest range around an address that is in
-// force, or nil. No lock is needed.
-func (t *table) covering(ip netip.Addr, now func() int64) *record {
-	ranges := t.ranges.Load()
-	r, ok := ranges.Lookup(ip)
-	if !ok {
-		return nil
-	}
-	second := now()
-	if r.live(second) {
-		return r
-	}
-	// What is over must not hide a wider range that is not.
-	for _, r := range ranges.Supernets(netip.PrefixFrom(ip, ip.BitLen())) {
-		if r.live(second) {
-			return r
-		}
-	}
-	return nil
-}
-
-// get returns the record of exactly this Subject, or nil. List.mu must be held.
-func (t *table) get(s Subject) *record {
-	if !s.isRange() {
-		return t.host(t.hash(s.host), s.host)
-	}
-	p, _ := s.Prefix()
-	r, _ := t.newest().Get(p)
-	return r
-}
-
-// put adds a record, or replaces that of its Subject. List.mu must be held.
-func (t *table) put(r *record) {
-	old := t.get(r.subject)
-	if old != nil && old.origin.automatic() {
+// put adds a ban, or replaces that of its Subject. List.mu must be held.
+func (t *table) put(r record) {
+	if t.get(r.subject).origin.automatic() {
 		t.automatic--
 	}
 	if r.origin.automatic() {
 		t.automatic++
 	}
-	if !r.subject.isRange() {
-		hash := t.hash(r.subject.host)
-		if old != nil {
-			t.removeHost(hash, old)
+	ip, ok := r.subject.host.IP()
+	switch {
+	case !ok:
+		hash := t.hashName(r.subject.host)
+		t.announce(hash)
+		t.names.put(hash, r.subject.host, r.ban)
+	case !r.subject.isRange():
+		hash := t.hashIP(ip.As16())
+		t.announce(hash)
+		t.ips.put(hash, ip.As16(), r.ban)
+	default:
+		p := netip.PrefixFrom(ip, int(r.subject.bits))
+		if t.building != nil {
+			t.building.Insert(p, r.ban)
+		} else {
+			t.ranges.Store(t.ranges.Load().InsertPersist(p, r.ban))
 		}
-		t.putHost(hash, r)
-		return
-	}
-	p, _ := r.subject.Prefix()
-	if t.building != nil {
-		t.building.Insert(p, r)
-	} else {
-		t.ranges.Store(t.ranges.Load().InsertPersist(p, r))
 	}
 }
 
-func (t *table) putHost(hash uint64, r *record) {
+// announce has the filter let a host pass, before it is put where readers look next.
+func (t *table) announce(hash uint64) {
 	f := t.filter.Load()
 	if f.room == 0 {
-		f = newFilter(2 * (t.singles + 1))
-		for hash := range t.hosts {
-			f.add(hash)
+		f = newFilter(2 * (t.singles() + 1))
+		for i := range t.ips.slots {
+			if s := &t.ips.slots[i]; s.origin != 0 {
+				f.add(t.hashIP(s.key))
+			}
+		}
+		for i := range t.names.slots {
+			if s := &t.names.slots[i]; s.origin != 0 {
+				f.add(t.hashName(s.key))
+			}
 		}
 		t.filter.Store(f)
 	}
-	f.add(hash) // first: readers ask the filter first
-	r.next = t.hosts[hash]
-	t.hosts[hash] = r
-	t.singles++
+	f.add(hash)
 }
 
-// remove takes a record out that is in the table. List.mu must be held.
-func (t *table) remove(r *record) {
-	if r.origin.automatic() {
+// remove takes the ban of a Subject out, if there is one. List.mu must be held.
+func (t *table) remove(s Subject) {
+	if t.get(s).origin.automatic() {
 		t.automatic--
 	}
-	if !r.subject.isRange() {
-		t.removeHost(t.hash(r.subject.host), r)
-		return
-	}
-	p, _ := r.subject.Prefix()
-	if t.building != nil {
-		t.building.Delete(p)
-	} else {
-		t.ranges.Store(t.ranges.Load().DeletePersist(p))
-	}
-}
-
-func (t *table) removeHost(hash uint64, r *record) {
-	t.singles--
-	first := t.hosts[hash]
+	ip, ok := s.host.IP()
 	switch {
-	case first != r:
-		for first.next != r {
-			first = first.next
-		}
-		first.next = r.next
-	case r.next != nil:
-		t.hosts[hash] = r.next
+	case !ok:
+		t.names.remove(t.hashName(s.host), s.host)
+	case !s.isRange():
+		t.ips.remove(t.hashIP(ip.As16()), ip.As16())
+	case t.building != nil:
+		t.building.Delete(netip.PrefixFrom(ip, int(s.bits)))
 	default:
-		delete(t.hosts, hash)
+		t.ranges.Store(t.ranges.Load().DeletePersist(netip.PrefixFrom(ip, int(s.bits))))
 	}
 }
 
-// records returns all records for which keep is true, in no order. List.mu must be
-// held.
-func (t *table) records(keep func(*record) bool) []*record {
-	var all []*record
-	for _, r := range t.hosts {
-		for ; r != nil; r = r.next {
-			if keep(r) {
-				all = append(all, r)
-			}
+// records returns all bans for which keep is true, in no order. List.mu must be held.
+func (t *table) records(keep func(ban) bool) []record {
+	var all []record
+	for i := range t.ips.slots {
+		if s := &t.ips.slots[i]; s.origin != 0 && keep(s.ban) {
+			all = append(all, record{SubjectOf(netaddr.FromIP(netip.AddrFrom16(s.key))), s.ban})
 		}
 	}
-	for _, r := range t.newest().All() {
-		if keep(r) {
-			all = append(all, r)
+	for i := range t.names.slots {
+		if s := &t.names.slots[i]; s.origin != 0 && keep(s.ban) {
+			all = append(all, record{SubjectOf(s.key), s.ban})
+		}
+	}
+	for p, b := range t.newest().All() {
+		if keep(b) {
+			all = append(all, record{Subject{netaddr.FromIP(p.Addr()), b.bits}, b})
 		}
 	}
 	return all
