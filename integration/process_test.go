@@ -53,7 +53,8 @@ func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
 	p := &process{name: name, out: newOutput(), ended: make(chan struct{})}
 	p.cmd = exec.Command(args[0], args[1:]...)
-	p.cmd.Env = append(environ(), "HOME="+t.TempDir()) // nobody's files are read or written
+	p.cmd.Env = append(environ(), "HOME="+t.TempDir(), // nobody's files are read or written
+		"HOLDFAST_RPCLISTEN=127.0.0.1:0", "HOLDFAST_DASHBOARD=127.0.0.1:0") // the daemons run side by side
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	bind(p.cmd)
 	if err := p.cmd.Start(); err != nil {

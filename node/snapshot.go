@@ -1,10 +1,8 @@
 package node
 
 import (
-	"cmp"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +58,7 @@ type PeerInfo struct {
 	AddrProcessed   uint64        // addresses that it told and that were looked at
 	AddrRateLimited uint64        // and those that were not, since they were too many
 
-	// What follows costs more, and is filled in by Snapshot and AddedPeers only.
+	// What follows costs more, and is filled in by Snapshot, Peers and AddedPeers only.
 
 	LastSend, LastRecv time.Time         // zero for never
 	MinPing            time.Duration     // the shortest round trip; 0 if none was measured
@@ -130,18 +128,14 @@ type Snapshot struct {
 
 // Snapshot returns the state of the node.
 func (n *Node) Snapshot() Snapshot {
-	s := Snapshot{
-		Snapshot:  n.cm.Snapshot(),
+	return Snapshot{
+		Snapshot:  n.Manager(),
 		Network:   n.cfg.Params.Name,
 		Listening: n.Listening(),
+		Peers:     n.Peers(),
 		Bans:      n.bans.List(),
 		Counts:    n.Counts(),
 	}
-	for _, x := range n.sessions() {
-		s.Peers = append(s.Peers, x.fullInfo())
-	}
-	slices.SortFunc(s.Peers, func(a, b PeerInfo) int { return cmp.Compare(a.ID, b.ID) })
-	return s
 }
 
 // Counts returns the numbers of the node.

@@ -1,12 +1,15 @@
 package node
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"holdfast/addrbook"
+	"holdfast/connmgr"
 	"holdfast/netaddr"
 )
 
@@ -73,6 +76,29 @@ func (n *Node) LocalAddresses() []netaddr.Addr {
 	}
 	return list
 }
+
+// Peers returns the sessions by ID, those that shake hands included, as Snapshot does. It
+// costs what they cost, where Snapshot copies all bans too.
+func (n *Node) Peers() []PeerInfo {
+	all := n.sessions()
+	slices.SortFunc(all, func(a, b *session) int { return cmp.Compare(a.id, b.id) })
+	list := make([]PeerInfo, len(all))
+	for i, s := range all {
+		list[i] = s.fullInfo()
+	}
+	return list
+}
+
+// PeerCount returns how many Peers there are. Counts has those alone that have shaken
+// hands.
+func (n *Node) PeerCount() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.all)
+}
+
+// Manager returns the state of the connection manager, as in Snapshot.
+func (n *Node) Manager() connmgr.Snapshot { return n.cm.Snapshot() }
 
 // BookStats returns the address book in numbers.
 func (n *Node) BookStats() addrbook.Stats { return n.book.Stats() }

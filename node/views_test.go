@@ -61,7 +61,14 @@ func TestPeerInfo(t *testing.T) {
 			}
 		}
 		w.dialIn("7.7.7.7").send(version(), wire.NewMsgVerAck())
+		w.dialIn("6.6.6.6").send(version()) // which does not get ready
 		wait(time.Second)
+		if n := w.node.PeerCount(); n != 3 || w.node.Counts().Inbound != 2 {
+			t.Errorf("%d peers", n)
+		}
+		if all := w.node.Peers(); len(all) != 3 || all[0].Group == "" || all[1].ID < all[0].ID || all[2].State != StateHandshake {
+			t.Errorf("%+v", all)
+		}
 		if p := w.peers()[1]; p.Whitelisted || p.AddrLocal.IsValid() {
 			t.Errorf("%+v", p)
 		}

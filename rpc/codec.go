@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 )
 
 // request is one call, of whatever version of JSON-RPC. Bitcoin Core accepts the same
@@ -72,9 +73,9 @@ func decodeCall(text json.RawMessage) (r request) {
 	}
 	r.id = fields["id"]
 	if marker, ok := fields["jsonrpc"]; ok && !isNull(marker) {
-		var version string
-		if json.Unmarshal(marker, &version) != nil {
-			r.bad = &Error{CodeInvalidRequest, "jsonrpc field must be a string"}
+		version, e := versionOf(marker)
+		if e != nil {
+			r.bad = e
 			return r
 		}
 		switch version {
@@ -102,6 +103,21 @@ func decodeCall(text json.RawMessage) (r request) {
 		r.bad = &Error{CodeInvalidRequest, "Params must be an array or object"}
 	}
 	return r
+}
+
+// versionOf reads the marker of a version. Core wants a string since 28.0, and took
+// anything before; the npm package rpc-bitcoin, and whoever else was written for that,
+// sends a number.
+func versionOf(marker json.RawMessage) (string, *Error) {
+	var text string
+	if json.Unmarshal(marker, &text) == nil {
+		return text, nil
+	}
+	var number float64
+	if json.Unmarshal(marker, &number) != nil {
+		return "", &Error{CodeInvalidRequest, "jsonrpc field must be a string"} // Core's words
+	}
+	return strconv.FormatFloat(number, 'f', 1, 64), nil
 }
 
 // isNull reports whether a value is null or not there.

@@ -9,6 +9,7 @@ import (
 
 	"holdfast/addrbook"
 	"holdfast/banlist"
+	"holdfast/connmgr"
 	"holdfast/netaddr"
 	"holdfast/node"
 	"holdfast/stream"
@@ -28,7 +29,9 @@ type Node interface {
 	Ban(s banlist.Subject, d time.Duration, reason string, o banlist.Origin) error
 	Bans() *banlist.List
 
-	Snapshot() node.Snapshot
+	Peers() []node.PeerInfo
+	PeerCount() int
+	Manager() connmgr.Snapshot
 	Info() node.Info
 	Traffic() node.Traffic
 	Addresses(limit int, network netaddr.Network) []addrbook.Known

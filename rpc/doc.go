@@ -39,8 +39,7 @@ package rpc
 //	methods_bans.go     bans
 //	methods_ours.go     explain and events
 //	explain.go          why an address is what it is (pure)
-//	hub.go              the last events, and who follows them
 //
-// Locks: Hub.mu, room.mu, guesses.mu, rates.mu, active.mu and either.mu are leaves:
+// Locks: room.mu, guesses.mu, rates.mu, active.mu and either.mu are leaves:
 // nothing else is locked under them, and no connection is read or written. Events are
 // fed to the stream.Hub by the node's one goroutine for that.

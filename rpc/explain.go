@@ -82,15 +82,14 @@ type facts struct {
 // find collects the facts of an address.
 func find(n Node, hub *stream.Hub, q query) facts {
 	f := facts{now: time.Now(), active: n.NetworkActive(), events: hub.Recent(stream.Filter{Match: q.about})}
-	snap := n.Snapshot()
-	for i, p := range snap.Peers {
+	for _, p := range n.Peers() {
 		if q.is(addrText(p.Addr)) && (f.peer == nil || p.State > f.peer.State) {
-			f.peer = &snap.Peers[i]
+			f.peer = &p
 		}
 	}
-	for i, r := range snap.Requests {
+	for _, r := range n.Manager().Requests {
 		if r.Addr != nil && q.is(r.Addr.String()) && f.request == nil {
-			f.request = &snap.Requests[i]
+			f.request = &r
 		}
 	}
 	for _, a := range n.AddedPeers() {

@@ -123,7 +123,9 @@ func (n *fakeNode) AddedPeers() []node.AddedPeer { return n.added }
 func (n *fakeNode) NetworkActive() bool          { return !n.off }
 func (n *fakeNode) Ping()                        { _ = n.order("ping") }
 func (n *fakeNode) Bans() *banlist.List          { return n.bans }
-func (n *fakeNode) Snapshot() node.Snapshot      { return n.snap }
+func (n *fakeNode) Peers() []node.PeerInfo       { return n.snap.Peers }
+func (n *fakeNode) PeerCount() int               { return len(n.snap.Peers) }
+func (n *fakeNode) Manager() connmgr.Snapshot    { return n.snap.Snapshot }
 func (n *fakeNode) Info() node.Info              { return n.info }
 func (n *fakeNode) Reachable() addrbook.Networks {
 	return addrbook.NetworksOf(netaddr.IPv4, netaddr.Onion)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"holdfast/connmgr"
 	"holdfast/netaddr"
 	"holdfast/node"
 )
@@ -19,7 +20,7 @@ func networkMethods() []method {
 		{
 			name:    "getnetworkinfo",
 			summary: "Returns the state of networking.",
-			result:  "{...} as in Bitcoin Core; relayfee and incrementalfee are 0 and localrelay is false, since nothing is relayed",
+			result:  "{...} as in Bitcoin Core 29.0, whose version it tells; what this node is says subversion; relayfee and incrementalfee are 0 and localrelay is false, since nothing is relayed",
 			run:     getNetworkInfo,
 		},
 		{
@@ -32,7 +33,7 @@ func networkMethods() []method {
 			name:    "getconnectioncount",
 			summary: "Returns the number of connections, those that shake hands included.",
 			result:  "n",
-			run:     func(c *call) (any, error) { return len(c.cfg.Node.Snapshot().Peers), nil },
+			run:     func(c *call) (any, error) { return c.cfg.Node.PeerCount(), nil },
 		},
 		{
 			name:    "setnetworkactive",
@@ -103,6 +104,7 @@ type networkInfo struct {
 	Connections     int            `json:"connections"`
 	ConnectionsIn   int            `json:"connections_in"`
 	ConnectionsOut  int            `json:"connections_out"`
+	OutboundTarget  int            `json:"outbound_target"` // ours: how many automatic ones there should be
 	Networks        []network      `json:"networks"`
 	RelayFee        float64        `json:"relayfee"`
 	IncrementalFee  float64        `json:"incrementalfee"`
@@ -128,20 +130,21 @@ type localAddress struct {
 
 func getNetworkInfo(c *call) (any, error) {
 	n := c.cfg.Node
-	info, snap := n.Info(), n.Snapshot()
+	info, peers := n.Info(), n.Peers()
 	r := networkInfo{
-		Version:         versionNumber(c.cfg.Version, 10000, 100, 1),
+		Version:         likeCore,
 		SubVersion:      info.UserAgent,
 		ProtocolVersion: info.ProtocolVersion,
 		LocalServices:   fmt.Sprintf("%016x", uint64(info.Services)),
 		ServicesNames:   servicesNames(uint64(info.Services)),
-		TimeOffset:      timeOffset(snap.Peers),
+		TimeOffset:      timeOffset(peers),
 		NetworkActive:   n.NetworkActive(),
-		Connections:     len(snap.Peers),
+		Connections:     len(peers),
+		OutboundTarget:  info.TargetOutbound,
 		LocalAddresses:  []localAddress{},
-		Warnings:        warnings(snap),
+		Warnings:        warnings(n.Manager()),
 	}
-	for _, p := range snap.Peers {
+	for _, p := range peers {
 		if p.Inbound {
 			r.ConnectionsIn++
 		}
@@ -165,7 +168,7 @@ func getNetworkInfo(c *call) (any, error) {
 }
 
 // warnings are the networks that are down, and why there are not enough peers.
-func warnings(snap node.Snapshot) []string {
+func warnings(snap connmgr.Snapshot) []string {
 	list := []string{}
 	for _, x := range snap.Networks {
 		if x.Down {
@@ -178,11 +181,17 @@ func warnings(snap node.Snapshot) []string {
 	return list
 }
 
-// versionNumber is a version as one number, in which its parts have these weights.
-func versionNumber(version string, major, minor, patch int) int {
+// likeCore is the version that getnetworkinfo tells: that of the Bitcoin Core whose
+// answers ours are like, 29.0. Its clients choose by it what they ask for and how they
+// read the answers, and bitcoin-cli -netinfo takes nothing older than 0.21. What we are
+// is in subversion.
+const likeCore = 290000
+
+// versionNumber is a version as one number, as btcd writes it.
+func versionNumber(version string) int {
 	parts := strings.SplitN(version, ".", 3)
 	sum := 0
-	for i, weight := range []int{major, minor, patch} {
+	for i, weight := range []int{1000000, 10000, 100} {
 		if i < len(parts) {
 			digits, _, _ := strings.Cut(parts[i], "-") // of 0.1.0-rc1
 			n, _ := strconv.Atoi(digits)
@@ -336,7 +345,7 @@ func addPeerAddress(c *call) (any, error) {
 }
 
 func getInfo(c *call) (any, error) {
-	info, snap := c.cfg.Node.Info(), c.cfg.Node.Snapshot()
+	info, peers := c.cfg.Node.Info(), c.cfg.Node.Peers()
 	return struct {
 		Version         int     `json:"version"`
 		ProtocolVersion uint32  `json:"protocolversion"`
@@ -347,13 +356,13 @@ func getInfo(c *call) (any, error) {
 		RelayFee        float64 `json:"relayfee"`
 		Errors          string  `json:"errors"`
 	}{
-		Version:         versionNumber(c.cfg.Version, 1000000, 10000, 100), // btcd's weights
+		Version:         versionNumber(c.cfg.Version),
 		ProtocolVersion: info.ProtocolVersion,
-		TimeOffset:      timeOffset(snap.Peers),
-		Connections:     len(snap.Peers),
+		TimeOffset:      timeOffset(peers),
+		Connections:     len(peers),
 		Proxy:           info.Proxies[netaddr.IPv4],
 		TestNet:         strings.HasPrefix(info.Network, "testnet"),
-		Errors:          strings.Join(warnings(snap), "; "),
+		Errors:          strings.Join(warnings(c.cfg.Node.Manager()), "; "),
 	}, nil
 }
 

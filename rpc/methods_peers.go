@@ -19,7 +19,7 @@ func peerMethods() []method {
 			result:  "[{...}, ...] as in Bitcoin Core and btcd; what this node cannot know is left out",
 			run: func(c *call) (any, error) {
 				list := []peerInfo{}
-				for _, p := range c.cfg.Node.Snapshot().Peers {
+				for _, p := range c.cfg.Node.Peers() {
 					list = append(list, newPeerInfo(p))
 				}
 				return list, nil

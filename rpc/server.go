@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,6 +44,7 @@ type Server struct {
 	methods   map[string]*method
 	hosts     map[string]bool // in lower case
 	listeners []net.Listener
+	tls       *tls.Config // nil: none
 	http      *http.Server
 
 	room    *room
@@ -144,6 +146,7 @@ func (s *Server) listen() error {
 	if err != nil {
 		return err
 	}
+	s.tls = config
 	for _, text := range s.cfg.Listen {
 		l, err := net.Listen("tcp", text)
 		if err != nil {
@@ -168,6 +171,13 @@ func (s *Server) closeListeners() {
 		_ = l.Close() // closing is all that is wanted of it
 	}
 }
+
+// Login reports whether somebody may log in, for other servers of the same node. How long
+// it takes says nothing of which part is wrong.
+func (s *Server) Login(user, password string) bool { return s.logins.ok(user, password) }
+
+// TLS returns how the server speaks TLS; nil if it does not.
+func (s *Server) TLS() *tls.Config { return s.tls.Clone() }
 
 // Addrs returns where the server listens.
 func (s *Server) Addrs() []net.Addr {

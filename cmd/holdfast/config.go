@@ -9,6 +9,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -19,6 +20,8 @@ const (
 	confFileName = "holdfast.conf"
 	envPrefix    = "HOLDFAST_"
 	confFlag     = "configfile"
+
+	commandLine = "the command line" // as an origin
 )
 
 // A setting comes from one of four places. Each outweighs those before it: the
@@ -39,7 +42,7 @@ func configure(flags *pflag.FlagSet, environ []string) (*settings, error) {
 	s := &settings{flags: flags, given: make(map[string][]string), origin: make(map[string]string)}
 	flags.Visit(func(f *pflag.Flag) {
 		s.given[f.Name] = valuesOf(f)
-		s.origin[f.Name] = "the command line"
+		s.origin[f.Name] = commandLine
 	})
 	if err := s.fromEnvironment(environ); err != nil {
 		return nil, err
@@ -88,8 +91,9 @@ func (s *settings) fromEnvironment(environ []string) error {
 			list = strings.Split(values[name], ",")
 		}
 		for _, v := range list {
-			if err := s.set(name, strings.TrimSpace(v), variable); err != nil {
-				return usagef("%s: %w", variable, err)
+			v = strings.TrimSpace(v)
+			if err := s.set(name, v, variable); err != nil {
+				return usagef("%s %q: %w", variable, v, err)
 			}
 		}
 	}
@@ -116,7 +120,12 @@ func (s *settings) fromFile() error {
 			return usagef("%s:%d: %w", path, l.line, err)
 		}
 	}
-	// The settings for all networks come first: they may say which it is.
+	return s.take(path, lines)
+}
+
+// take takes the values of the lines of a file. The settings for all networks come
+// first: they may say which it is.
+func (s *settings) take(path string, lines []confLine) error {
 	taken := s.taken()
 	network := ""
 	for _, own := range []bool{false, true} {
@@ -125,7 +134,7 @@ func (s *settings) fromFile() error {
 				continue
 			}
 			if err := s.set(l.key, l.value, fmt.Sprintf("%s:%d", path, l.line)); err != nil {
-				return usagef("%s:%d: %w", path, l.line, err)
+				return usagef("%s:%d: %s %q: %w", path, l.line, l.key, l.value, err)
 			}
 		}
 		network = s.network()
@@ -169,8 +178,13 @@ func (s *settings) taken() func(name string) bool {
 	return func(name string) bool { return before[name] || networkTaken && isNetworkFlag(name) }
 }
 
+// set sets a value. Its error says what is wrong with that, not whose it is.
 func (s *settings) set(name, value, origin string) error {
 	if err := s.flags.Set(name, value); err != nil {
+		var wrong *pflag.InvalidValueError
+		if errors.As(err, &wrong) {
+			return plainValueError(wrong)
+		}
 		return err
 	}
 	if before := s.origin[name]; before != "" && before != origin {
@@ -178,6 +192,43 @@ func (s *settings) set(name, value, origin string) error {
 	}
 	s.origin[name] = origin
 	return nil
+}
+
+// plainValueError says why a value cannot be one of its flag, in the operator's words.
+func plainValueError(wrong *pflag.InvalidValueError) error {
+	kind := wrong.GetFlag().Value.Type()
+	switch {
+	case errors.Is(wrong, strconv.ErrRange):
+		return errors.New("the number is too large")
+	case kind == "bool":
+		return errors.New("it must be true or false")
+	case strings.HasPrefix(kind, "uint"):
+		return errors.New("it must be a number, from 0 on")
+	case kind == "int":
+		return errors.New("it must be a number")
+	}
+	return wrong.Unwrap()
+}
+
+// blame returns err, but what begins with a flag, as "--maxpeers 0: ...", begins with
+// the place instead that the flag's value stands in, unless that is the command line.
+func (s *settings) blame(err error) error {
+	var usage usageError
+	if !errors.As(err, &usage) {
+		return err
+	}
+	text, isFlag := strings.CutPrefix(usage.Error(), "--")
+	name := text[:max(0, strings.IndexAny(text, " :"))]
+	origin := s.origin[name]
+	if !isFlag || origin == "" || origin == commandLine {
+		return err
+	}
+	return usagef("%s: %s", origin, text)
+}
+
+// text returns the value of a setting, or "empty".
+func (s *settings) text(name string) string {
+	return cmp.Or(strings.Join(valuesOf(s.flags.Lookup(name)), ", "), "empty")
 }
 
 // from says where the value of a setting comes from.
@@ -203,13 +254,21 @@ func (s *settings) dump(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "; %s\n", s.from(f.Name))
 		values := valuesOf(f)
+		secret := slices.Contains(secretFlags, f.Name) && f.Value.String() != ""
 		for _, v := range values {
-			fmt.Fprintf(&b, "%s=%s\n", f.Name, v)
+			if secret {
+				fmt.Fprintf(&b, "; it is set, and not shown\n;%s=\n", f.Name)
+			} else {
+				fmt.Fprintf(&b, "%s=%s\n", f.Name, v)
+			}
 		}
 		if len(values) == 0 {
 			fmt.Fprintf(&b, ";%s=\n", f.Name)
 		}
 	})
+	for _, v := range s.unused {
+		fmt.Fprintf(&b, "; %s in the environment is no setting\n", v)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

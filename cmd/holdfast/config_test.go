@@ -52,6 +52,8 @@ func TestConfigure(t *testing.T) {
 		"a list of the environment":    {nil, []string{"HOLDFAST_CONNECT=a, b"}, "connect=c", "connect", "a b", "HOLDFAST_CONNECT"},
 		"a list is not added to":       {[]string{"--connect", "d"}, []string{"HOLDFAST_CONNECT=a"}, "connect=c", "connect", "d", "the command line"},
 		"one network outweighs others": {[]string{"--regtest"}, []string{"HOLDFAST_SIGNET=1"}, "simnet=1", "simnet", "false", "default"},
+		"a time in seconds":            {nil, nil, "banduration=86400", "banduration", "24h0m0s", "holdfast.conf:1"},
+		"a time":                       {nil, nil, "banduration=1h30m", "banduration", "1h30m0s", "holdfast.conf:1"},
 		"others' variables":            {nil, []string{"HOLDFASTER=1", "MAXPEERS=1"}, "", "maxpeers", "125", "default"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +78,14 @@ func TestConfigureRefuses(t *testing.T) {
 		file, want string
 	}{
 		{nil, "maxpeers=1\nmaxpeer=2", `holdfast.conf:2: there is no setting "maxpeer"`},
-		{nil, "maxpeers=many", `holdfast.conf:1: invalid argument "many" for "--maxpeers" flag`},
+		{nil, "maxpeers=many", `holdfast.conf:1: maxpeers "many": it must be a number`},
+		{nil, "\nmaxpeers=", `holdfast.conf:2: maxpeers "": it must be a number`},
+		{nil, "maxpeers=99999999999999999999", `holdfast.conf:1: maxpeers "99999999999999999999": the number is too large`},
+		{nil, "banthreshold=-1", `holdfast.conf:1: banthreshold "-1": it must be a number, from 0 on`},
+		{nil, "nolisten=maybe", `holdfast.conf:1: nolisten "maybe": it must be true or false`},
+		{nil, "banduration=1d", `holdfast.conf:1: banduration "1d": it must be a time, as 24h or 1h30m, or a number of seconds`},
+		{nil, "banduration=9223372037", `holdfast.conf:1: banduration "9223372037": it is too long`},
+		{[]string{"HOLDFAST_NOLISTEN=maybe"}, "", `HOLDFAST_NOLISTEN "maybe": it must be true or false`},
 		{nil, "[signet]\n\nmaxpeer=2", `holdfast.conf:3: there is no setting "maxpeer"`},
 		{nil, "[testnet3]\nmaxpeers=2", `holdfast.conf:2: there is no section [testnet3]; there are [Application Options] and [mainnet]`},
 		{nil, "[signet\nmaxpeers=2", `holdfast.conf:1: "[signet": a section ends in ]`},
@@ -86,7 +95,7 @@ func TestConfigureRefuses(t *testing.T) {
 		{nil, "help", `holdfast.conf:1: there is no setting "help"`},
 		{nil, "configfile=x", `holdfast.conf:1: configfile cannot stand in a configuration file`},
 		{nil, strings.Repeat("#", maxConfFile+1), `holdfast.conf:1: longer than 1048576 bytes`},
-		{[]string{"HOLDFAST_MAXPEERS=many"}, "", `HOLDFAST_MAXPEERS: invalid argument "many"`},
+		{[]string{"HOLDFAST_MAXPEERS=many"}, "", `HOLDFAST_MAXPEERS "many": it must be a number`},
 		{[]string{"HOLDFAST_CONFIGFILE=/nowhere/x.conf"}, "", `configuration file open /nowhere/x.conf: `},
 	} {
 		_, err := configured(t, nil, tt.environ, tt.file)
@@ -107,7 +116,7 @@ func TestUnusedVariables(t *testing.T) {
 
 // TestDump: what is dumped can be read, and means the same.
 func TestDump(t *testing.T) {
-	s, err := configured(t, []string{"--connect", "a", "--connect", "b"}, []string{"HOLDFAST_REGTEST=1"}, "debuglevel=PEER=trace,warn\nnolisten")
+	s, err := configured(t, []string{"--connect", "a", "--connect", "b"}, []string{"HOLDFAST_REGTEST=1", "HOLDFAST_MAXPEER=1"}, "debuglevel=PEER=trace,warn\nnolisten")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +130,7 @@ func TestDump(t *testing.T) {
 		"holdfast.conf:1\ndebuglevel=PEER=trace,warn\n",
 		"; default\nmaxpeers=125\n",
 		"; default\n;addpeer=\n",
+		"\n; HOLDFAST_MAXPEER in the environment is no setting\n",
 	} {
 		if !strings.Contains(dump.String(), want) {
 			t.Errorf("no %q in\n%s", want, dump.String())

@@ -62,6 +62,33 @@ func prepareDataDir(dir, network string) (string, error) {
 	return path, nil
 }
 
+// roomWanted is what the address book takes of a node that has known a network for some
+// hours.
+const roomWanted = 256 << 10
+
+// checkRoom returns nil if there is room for what the node saves soon, in the data
+// directory that openDataDir has found usable. A node that has none can run, but the
+// operator should not hear of it as late as when there is something to save.
+func checkRoom(dir string) error {
+	f, err := os.CreateTemp(dir, ".room-*")
+	if err != nil {
+		return noRoom(dir, err)
+	}
+	_, err = f.Write(make([]byte, roomWanted))
+	if err = errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
+		return noRoom(dir, err)
+	}
+	return nil
+}
+
+func noRoom(dir string, err error) error {
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err
+	}
+	return fmt.Errorf("cannot save %d KiB in the data directory %s: %w; until there is room, what the node learns is lost at its end", roomWanted>>10, dir, err)
+}
+
 func dataDirError(path string, err error) error {
 	var cause *fs.PathError
 	if errors.As(err, &cause) {

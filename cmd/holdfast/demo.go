@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -12,6 +14,7 @@ import (
 
 	"holdfast/banlist"
 	"holdfast/connmgr"
+	"holdfast/dashboard"
 	"holdfast/node"
 	"holdfast/simnet"
 )
@@ -28,6 +31,7 @@ type demoFlags struct {
 	duration time.Duration
 	seed     uint64
 	peers    int
+	page     string
 	log      logFlags
 }
 
@@ -49,9 +53,10 @@ It needs no network and no set-up, and nothing leaves the machine. Ctrl-C ends i
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.DurationVar(&f.duration, "duration", 0, "end after this `time`, as 30s or 2m; 0 means at Ctrl-C")
+	addDuration(flags, &f.duration, "duration", 0, "end after this `time`, as 30s or 2m; 0 means at Ctrl-C")
 	flags.IntVar(&f.peers, "peers", demoPeers, "simulate this `number` of peers")
 	flags.Uint64Var(&f.seed, "seed", 0, "draw all chance from this `number`; 0 means a new one")
+	flags.StringVar(&f.page, "dashboard", "", "show it on a web page at `host:port` (default 127.0.0.1:8340, or\nanother port if that is taken)")
 	f.log.addLevels(flags, "info,PEER=debug,BANS=debug")
 	return cmd
 }
@@ -89,8 +94,10 @@ func (f *demoFlags) run(ctx context.Context, out io.Writer) error {
 	cfg := box.config(f.seed)
 	bans := make(chan banlist.Entry, f.peers)
 	var sum summary
+	w := newWatchers()
 	cfg.OnEvent = func(e node.Event) {
 		log.event(e)
+		w.event(e)
 		sum.count(e)
 		if e.Kind == node.KindBanned {
 			select {
@@ -103,17 +110,24 @@ func (f *demoFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	page, err := f.openPage(n, w, log)
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
 	fmt.Fprintf(out, `A Bitcoin network in a box, and a holdfast node in it.
 %s on the loopback interface: %s.
 They come and go. Nothing leaves this machine. Ctrl-C ends it; --seed %d gives the same peers again.
 
-`, plural(f.peers, "simulated peer"), box.describe(), f.seed)
+See and steer it at %s
+
+`, plural(f.peers, "simulated peer"), box.describe(), f.seed, page.URL())
 
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	var wg sync.WaitGroup
 	at := n.Listening()[0]
 	began := time.Now()
+	wg.Go(func() { serveDashboard(ctx, page, log) })
 	wg.Go(func() { box.visit(ctx, at) })
 	wg.Go(func() { box.knockAfter(ctx, bans, at) })
 	wg.Go(func() { logStatus(ctx, log, n, demoStatusEvery) })
@@ -125,6 +139,23 @@ They come and go. Nothing leaves this machine. Ctrl-C ends it; --seed %d gives t
 	}
 	log.infof("Stopped after %v: %v", time.Since(began).Round(100*time.Millisecond), &sum)
 	return nil
+}
+
+// openPage opens the dashboard, at its usual port if no other is asked for and that is
+// free.
+func (f *demoFlags) openPage(n *node.Node, w *watchers, log *logs) (*dashboard.Server, error) {
+	cfg := dashboard.Config{Node: n, Hub: w.hub, Meter: w.meter, Log: slog.New(log.handler(subsystemWeb))}
+	if f.page != "" {
+		cfg.Listen = []string{f.page}
+		d, err := dashboard.New(cfg)
+		return d, flagError(err)
+	}
+	d, err := dashboard.New(cfg)
+	if err != nil {
+		cfg.Listen = []string{"127.0.0.1:0"}
+		d, err = dashboard.New(cfg)
+	}
+	return d, err
 }
 
 // summary counts what the demo tells at its end. Events come one at a time, and

@@ -135,11 +135,35 @@ func (l *logs) setLevels(spec string) error {
 	if err != nil {
 		return err
 	}
+	l.apply(levels)
+	return nil
+}
+
+func (l *logs) apply(levels map[string]btclog.Level) {
 	for _, s := range l.sinks() {
 		for name, level := range levels {
 			s.handlers[name].SetLevel(level)
 		}
 	}
+}
+
+// levels returns the level of each subsystem.
+func (l *logs) levels() map[string]string {
+	levels := make(map[string]string)
+	for name, h := range l.out.handlers {
+		levels[name] = levelWords[h.Level()]
+	}
+	return levels
+}
+
+// changeLevels is setLevels, but what is not named stays as it is: "debug" is for all,
+// "PEER=debug" for one.
+func (l *logs) changeLevels(spec string) error {
+	levels, err := parseLevelChange(spec)
+	if err != nil {
+		return err
+	}
+	l.apply(levels)
 	return nil
 }
 

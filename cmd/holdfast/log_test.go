@@ -41,7 +41,7 @@ func TestParseLevels(t *testing.T) {
 		{"PEER=", 0, 0, `there is no level ""`},
 		{"=info", 0, 0, `there is no subsystem ""`},
 		{"info,", 0, 0, `there is no level ""`},
-		{"XXXX=info", 0, 0, `there is no subsystem "XXXX"; there are NODE, CMGR, PEER, ADDR, SEED, BANS, LOGS`},
+		{"XXXX=info", 0, 0, `there is no subsystem "XXXX"; there are NODE, CMGR, PEER, ADDR, SEED, BANS, TORC, RPCS, DASH, LOGS`},
 	} {
 		l, err := parseLevels(tt.spec)
 		if tt.err != "" {

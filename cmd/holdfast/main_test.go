@@ -2,10 +2,13 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"holdfast": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"holdfast": main, "stuck": stuck})
 }
 
 // leakChecked looks for goroutines that are left after all tests.
@@ -27,6 +30,21 @@ func (m leakChecked) Run() int {
 		return 1
 	}
 	return code
+}
+
+// freePort returns a port that nobody listens on. The system gives those from 10000 to
+// 30000 to nobody by itself, so that it stays free until a script uses it.
+func freePort() (string, error) {
+	for try := 0; ; try++ {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+		switch {
+		case err == nil:
+			return port, l.Close()
+		case try == 100:
+			return "", err
+		}
+	}
 }
 
 // TestScripts runs the program as an operator does. Nothing in them leaves the
@@ -42,15 +60,17 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Defer(func() { _ = l.Close() })
-			free, err := net.Listen("tcp", "127.0.0.1:0")
+			port, err := freePort()
 			if err != nil {
 				return err
 			}
-			defer free.Close()
 			env.Setenv("TAKEN", l.Addr().String())
-			env.Setenv("FREE", free.Addr().String())
-			_, port, _ := net.SplitHostPort(free.Addr().String())
+			env.Setenv("FREE", net.JoinHostPort("127.0.0.1", port))
 			env.Setenv("FREEPORT", port)
+			env.Setenv("HOLDFAST_RPCLISTEN", "127.0.0.1:0") // they run side by side
+			env.Setenv("HOLDFAST_DASHBOARD", "127.0.0.1:0")
+			// The race detector would wait a second at the end of each program.
+			env.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
 			return nil
@@ -66,6 +86,7 @@ func TestScripts(t *testing.T) {
 			"oneline": oneLineOfStderr,
 			"waitfor": waitForOutput,
 			"garbage": sendGarbage,
+			"endures": endures,
 		},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Exit codes.
@@ -14,6 +15,7 @@ const (
 	exitOK    = 0
 	exitError = 1 // it could not run, or not end as it should
 	exitUsage = 2 // it was not asked for properly
+	exitAway  = 3 // there is no daemon to ask
 )
 
 // usageError is an error in how holdfast was called.
@@ -24,18 +26,33 @@ func (e usageError) Unwrap() error { return e.error }
 // Main runs the program with the arguments that it was started with, and returns
 // its exit code.
 func Main() int {
-	cmd, err := newRoot().ExecuteC()
+	root := newRoot()
+	root.SetArgs(doubleDash(os.Args[1:]))
+	cmd, err := root.ExecuteC()
 	if err == nil {
 		return exitOK
 	}
-	code, text := exitError, oneLine(err.Error())
-	var usage usageError
-	if errors.As(err, &usage) {
-		code = exitUsage
+	code, text := exitCode(err), oneLine(err.Error())
+	if code == exitUsage {
 		text += fmt.Sprintf(" (see %s --help)", cmd.CommandPath())
 	}
 	fmt.Fprintln(os.Stderr, "holdfast: "+text)
 	return code
+}
+
+// exitCode is the exit code that an error means.
+func exitCode(err error) int {
+	var usage usageError
+	var away unreachableError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &away):
+		return exitAway
+	}
+	return exitError
 }
 
 // oneLine makes one line of an error's text.
@@ -56,16 +73,25 @@ It validates no chain and relays no transactions or blocks.
 
 To see what it does, without a network and without set-up:
 
-  holdfast demo`,
+  holdfast demo
+
+It exits with 0 if all went well, 1 if it could not do what it was asked for or the
+daemon refused, 2 if it was called wrongly, and 3 if there was no daemon to ask.`,
 		Args:          noCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SuggestionsMinimumDistance = 2
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		var wrong *pflag.InvalidValueError
+		if errors.As(err, &wrong) {
+			return usagef("--%s %q: %w", wrong.GetFlag().Name, wrong.GetValue(), plainValueError(wrong))
+		}
+		return usageError{err}
+	})
 	root.AddCommand(newRun(), newDemo(), newVersion())
+	addControl(root)
 	return root
 }
 

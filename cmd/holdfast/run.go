@@ -41,6 +41,9 @@ type runFlags struct {
 	maxAddPeers              int
 	services                 uint64
 	dataDir                  string
+	tor                      torFlags
+	rpc                      rpcFlags
+	dashboard                dashboardFlags
 	log                      logFlags
 	configFile               string
 	dumpConfig               bool
@@ -64,8 +67,9 @@ given is the network's default.
 Settings can also stand in the environment, as HOLDFAST_MAXPEERS=40, and in a
 configuration file, as maxpeers=40, there also below a section for one network, as
 [signet]. The command line outweighs the environment, and that the file. SIGHUP
-opens the log file again, and reads the settings again: of those, debuglevel
-changes at once, others with the next start.`,
+opens the log file again, and reads the settings again: of those, debuglevel,
+banduration, banthreshold, nobanning and whitelist change at once, others with the
+next start.`,
 		Example: `  holdfast run
   holdfast run --signet --listen 0.0.0.0
   holdfast run --regtest --connect 127.0.0.1:18444
@@ -79,7 +83,7 @@ changes at once, others with the next start.`,
 			case f.dumpConfig:
 				return s.dump(cmd.OutOrStdout())
 			}
-			return f.run(cmd.Context(), cmd.OutOrStdout(), s)
+			return s.blame(f.run(cmd.Context(), cmd.OutOrStdout(), s))
 		},
 	}
 	f.add(cmd.Flags())
@@ -101,11 +105,14 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noDNSSeed, "nodnsseed", false, "do not ask the seeds for addresses")
 	flags.StringArrayVar(&f.seedNode, "seednode", nil, "ask `host[:port]` for addresses, and leave it (*)")
 	flags.StringVar(&f.asMap, "asmap", "", "group addresses by autonomous system, as this `file` in\nBitcoin Core's format says")
-	flags.DurationVar(&f.banDuration, "banduration", 24*time.Hour, "ban who misbehaves for this `time`")
+	addDuration(flags, &f.banDuration, "banduration", 24*time.Hour, "ban who misbehaves for this `time`, as 90m, or in seconds")
 	flags.Uint32Var(&f.banThreshold, "banthreshold", 100, "ban at this `score`")
 	flags.BoolVar(&f.noBanning, "nobanning", false, "disconnect who misbehaves, but do not ban")
 	flags.StringArrayVar(&f.whitelist, "whitelist", nil, "trust the hosts in `network`, as 192.0.2.0/24: they are never\nbanned, evicted, or limited by host (*)")
 	flags.StringVar(&f.dataDir, "datadir", defaultDataDir(), "keep files in `path`, each network in a directory of its\nown")
+	f.tor.add(flags)
+	f.rpc.add(flags)
+	f.dashboard.add(flags)
 	f.log.add(flags)
 	flags.StringVar(&f.configFile, confFlag, "", "read settings from `path` (default holdfast.conf in the data\ndirectory, if there is one)")
 	flags.BoolVar(&f.dumpConfig, "dumpconfig", false, "print the settings that hold, and where they come from")
@@ -129,7 +136,11 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 	if err != nil {
 		return err
 	}
-	cfg.OnEvent = log.event
+	w := newWatchers()
+	cfg.OnEvent = func(e node.Event) {
+		log.event(e)
+		w.event(e)
+	}
 	service, err := newService(log, &cfg)
 	if err != nil {
 		return err
@@ -160,17 +171,25 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 		// Whoever reads standard output may go; the node and its file stay.
 		signal.Ignore(syscall.SIGPIPE)
 	}
-	live := &live{settings: s, log: log}
+	live := &live{settings: s, log: log, node: n}
 	defer onHangup(hangups, live.reload)()
 	began := time.Now()
 	log.infof("holdfast %s%s, data directory %s, %s", node.Version, revision(), dir, log.where())
+	if err := checkRoom(dir); err != nil {
+		log.logf(node.SubsystemNode, slog.LevelWarn, "Little room: %v", err)
+	}
 	for _, v := range s.unused {
 		log.logf(node.SubsystemNode, slog.LevelWarn, "%s in the environment is no setting", v)
 	}
 
 	ctx, end := context.WithCancel(ctx)
 	defer end()
+	servers, err := f.openServers(n, w, log, params, dir, network, end)
+	if err != nil {
+		return err
+	}
 	var wg sync.WaitGroup
+	wg.Go(func() { servers.run(ctx) })
 	wg.Go(func() { logStatus(ctx, log, n, statusEvery) })
 	wg.Go(func() { service.watch(ctx, func() { n.Snapshot() }) })
 	context.AfterFunc(ctx, func() { service.tell(systemd.Stopping) })
@@ -186,20 +205,20 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 	return nil
 }
 
-// check refuses flags that cannot be.
-func (f *runFlags) check() error {
+// check returns the node's configuration, and refuses flags that cannot be.
+func (f *runFlags) check() (node.Config, error) {
 	params, _, err := f.network.chosen()
 	if err != nil {
-		return err
+		return node.Config{}, err
 	}
 	cfg, err := f.config(params)
 	if err != nil {
-		return err
+		return cfg, err
 	}
 	if err := cfg.Check(); err != nil {
-		return flagError(err)
+		return cfg, flagError(err)
 	}
-	return f.log.check()
+	return cfg, f.log.check()
 }
 
 // config makes the node's configuration of the flags.
@@ -247,9 +266,16 @@ func (f *runFlags) config(params *chaincfg.Params) (node.Config, error) {
 			return cfg, usagef("--asmap: %w", err)
 		}
 	}
+	if err := f.tor.apply(&cfg); err != nil {
+		return cfg, err
+	}
 	switch {
 	case f.noListen && len(f.listen) > 0:
 		return cfg, usagef("--nolisten and --listen exclude each other")
+	case len(f.connect) > 0 && len(f.seedNode) > 0:
+		return cfg, usagef("--seednode and --connect exclude each other: with --connect nobody is asked for addresses")
+	case len(f.connect) > 0 && len(f.addPeer) > 0:
+		return cfg, usagef("--addpeer and --connect exclude each other: --connect has only its own peers")
 	case !f.noListen && len(f.listen) == 0 && len(f.connect) == 0:
 		cfg.Listen = loopback()
 	}
@@ -262,7 +288,10 @@ func (f *runFlags) config(params *chaincfg.Params) (node.Config, error) {
 // parseNetwork reads a network, or a single address.
 func parseNetwork(text string) (netip.Prefix, error) {
 	s, err := banlist.ParseSubject(text)
-	if err != nil {
+	switch {
+	case errors.Is(err, banlist.ErrEverything):
+		return netip.Prefix{}, errors.New("that is everybody: trust the hosts that you know; --nobanning bans nobody")
+	case err != nil:
 		return netip.Prefix{}, errors.New("it is neither an IP address nor a network like 192.0.2.0/24")
 	}
 	p, ok := s.Prefix()

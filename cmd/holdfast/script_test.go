@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -42,6 +44,43 @@ func waitForOutput(ts *testscript.TestScript, neg bool, args []string) {
 		if !pauseFor(ctx, 20*time.Millisecond) {
 			ts.Fatalf("%s never came", args[1])
 		}
+	}
+}
+
+// endures has a peer of regtest misbehave for 40 points: "endures ADDRESS" fails if the
+// node hangs up on it, and "! endures ADDRESS" if it does not.
+func endures(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: endures ADDRESS")
+	}
+	c, err := net.Dial("tcp", args[0])
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second)) // then it hangs
+	nobody := wire.NewNetAddressIPPort(net.IPv4zero, 0, 0)
+	say := []wire.Message{wire.NewMsgVersion(nobody, nobody, 4711, 0)}
+	for range 1 + 4 { // four too many
+		say = append(say, wire.NewMsgVerAck())
+	}
+	for _, m := range append(say, wire.NewMsgPing(1)) {
+		if err := wire.WriteMessage(c, m, wire.ProtocolVersion, wire.TestNet); err != nil {
+			break // it has hung up
+		}
+	}
+	stays := false
+	for err = nil; err == nil && !stays; {
+		var m wire.Message
+		if m, _, err = wire.ReadMessage(c, wire.ProtocolVersion, wire.TestNet); err == nil {
+			_, stays = m.(*wire.MsgPong)
+		}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		ts.Fatalf("the node neither answers nor hangs up")
+	}
+	if stays == neg {
+		ts.Fatalf("the node endures it: %v (%v)", stays, err)
 	}
 }
 

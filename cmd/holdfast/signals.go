@@ -19,27 +19,31 @@ func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
-	go func() {
-		var first time.Time
-		for {
-			select {
-			case <-signals:
-				switch {
-				case first.IsZero():
-					first = time.Now()
-					cancel()
-				case time.Since(first) > sameSignal:
-					os.Exit(exitError)
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
+	go countSignals(signals, done, cancel, func() { os.Exit(exitError) })
 	return ctx, func() {
 		signal.Stop(signals)
 		close(done)
 		cancel()
+	}
+}
+
+// countSignals calls first at the first signal, and again at each that is another one,
+// until done is closed.
+func countSignals(signals <-chan os.Signal, done <-chan struct{}, first, again func()) {
+	var began time.Time
+	for {
+		select {
+		case <-signals:
+			switch {
+			case began.IsZero():
+				began = time.Now()
+				first()
+			case time.Since(began) > sameSignal:
+				again()
+			}
+		case <-done:
+			return
+		}
 	}
 }
 

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+
+	"holdfast/dashboard"
+	"holdfast/node"
+	"holdfast/rpc"
+)
+
+// servers are by what an operator sees and steers a node. Either may be nil.
+type servers struct {
+	log *logs
+	dir string // with the files that say where they are
+	rpc *rpc.Server
+	web *dashboard.Server
+}
+
+// openServers opens those that the flags want. stop ends the program.
+func (f *runFlags) openServers(n *node.Node, w *watchers, log *logs, params *chaincfg.Params, dir, network string, stop func()) (*servers, error) {
+	s := &servers{log: log, dir: dir}
+	var err error
+	if s.rpc, err = f.rpc.serve(n, w.hub, log, params, dir, network, stop); err != nil {
+		return nil, err
+	}
+	if s.web, err = f.dashboard.open(n, w, log, dir, network, s.rpc); err != nil {
+		if s.rpc != nil {
+			err = errors.Join(err, s.rpc.Close())
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// run serves until ctx ends.
+func (s *servers) run(ctx context.Context) {
+	defer forgetAddress(s.dir)
+	defer forgetPage(s.dir)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if s.rpc != nil {
+		s.log.logf(subsystemRPC, slog.LevelInfo, "Taking commands on %v", s.rpc.Addrs())
+		wg.Go(func() {
+			if err := s.rpc.Serve(ctx); err != nil {
+				s.log.logf(subsystemRPC, slog.LevelError, "No more commands are taken: %v", err)
+			}
+		})
+	}
+	if s.web != nil {
+		s.log.logf(subsystemWeb, slog.LevelInfo, "Web page on %v: holdfast dashboard prints its address", s.web.Addrs())
+		wg.Go(func() { serveDashboard(ctx, s.web, s.log) })
+	}
+}
