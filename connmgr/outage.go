@@ -100,9 +100,9 @@ func (cm *ConnManager) mayDial(n *network) bool {
 	return !n.down || n.probe == nil && n.probeAt <= cm.since()
 }
 
-// answer records how the dial of p ended, for its network's sake. The lock must
-// be held.
-func (cm *ConnManager) answer(p *pending, reason Reason) {
+// answer records how the dial of p ended, for its network's sake; err is the cause of a
+// failure. The lock must be held.
+func (cm *ConnManager) answer(p *pending, reason Reason, err error) {
 	n := cm.networkFor(p)
 	probe := n.probe == p
 	if probe {
@@ -124,7 +124,7 @@ func (cm *ConnManager) answer(p *pending, reason Reason) {
 		}
 	default:
 		if cm.countLocal(n, p, reason); n.fails >= outageAfter {
-			cm.networkDown(n, reason)
+			cm.networkDown(n, reason, err)
 		}
 	}
 }
@@ -157,13 +157,13 @@ func (cm *ConnManager) connectedBy(n *network) bool {
 	return false
 }
 
-func (cm *ConnManager) networkDown(n *network, reason Reason) {
+func (cm *ConnManager) networkDown(n *network, reason Reason, err error) {
 	n.down = true
 	n.since = cm.since()
 	n.interval = min(cm.cfg.RetryDuration, maxProbeInterval)
 	n.probeAt = n.since + n.interval
 	cm.downCount++
-	cm.emit(Event{Type: EventNetworkDown, Reason: reason, Network: n.name})
+	cm.emit(Event{Type: EventNetworkDown, Reason: reason, Network: n.name, Err: err})
 	cm.rearm()
 }
 

@@ -36,7 +36,7 @@ func IfLive() ConnOption {
 // call onConnection and then runCalls. The lock must be held.
 func (cm *ConnManager) established(p *pending, conn net.Conn) bool {
 	c := p.c
-	cm.answer(p, ReasonNone)
+	cm.answer(p, ReasonNone, nil)
 	cm.undial(p)
 	p.where = whereGone
 	c.pend = nil
@@ -99,7 +99,7 @@ func (cm *ConnManager) fail(p *pending, reason Reason, err error) error {
 	c.setState(ConnFailing)
 	cm.tell(c, Event{Type: EventFailed, Reason: reason, Err: err})
 	if p.where == whereDialing {
-		cm.answer(p, reason)
+		cm.answer(p, reason, err)
 		cm.undial(p)
 	}
 	cm.place(c, posWaiting)

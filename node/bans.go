@@ -54,6 +54,12 @@ func (n *Node) Ban(s banlist.Subject, d time.Duration, reason string, o banlist.
 	if d != 0 {
 		until = time.Now().Add(d)
 	}
+	return n.BanUntil(s, until, reason, o)
+}
+
+// BanUntil is Ban with the moment of its end, rounded up to a second; for ever if that is
+// zero.
+func (n *Node) BanUntil(s banlist.Subject, until time.Time, reason string, o banlist.Origin) error {
 	err := n.bans.Ban(s, until, reason, o)
 	if ban, ok := n.bans.Lookup(s); ok {
 		n.publish(Event{Kind: KindBanned, Ban: &ban})

@@ -35,7 +35,11 @@ func atRest(t *testing.T, cfg Config) *Node {
 }
 
 func endpoint(text string) netaddr.Addr {
-	return netaddr.FromAddrPort(netip.MustParseAddrPort(text))
+	a, err := netaddr.ParseAddr(text)
+	if err != nil {
+		panic(err)
+	}
+	return a
 }
 
 // knows puts an address into the book, and returns it.

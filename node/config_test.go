@@ -12,6 +12,8 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 
 	"holdfast/addrbook"
+	"holdfast/netaddr"
+	"holdfast/socks"
 )
 
 func TestParseAddr(t *testing.T) {
@@ -97,6 +99,12 @@ func TestConfigErrors(t *testing.T) {
 		{func(c *Config) { c.Listen = []string{":1", ":1"} }, `listen ":1": it is given twice: remove one`},
 		{func(c *Config) { c.AddPeer = many }, "addpeer: 9 are given, at most 8 are allowed: use connect for a fixed set of peers, or allow more by maxaddpeers"},
 		{func(c *Config) { c.AddPeer = []string{"x.onion"} }, `addpeer "x.onion": "x.onion" is no onion service: the name of one is 56 letters and digits long`},
+		{func(c *Config) { c.OnlyNet = addrbook.NetworksOf(netaddr.Onion) }, "onlynet: none of these networks can be reached: onion needs a proxy, and the others cannot be dialed yet"},
+		{func(c *Config) { c.AddPeer = []string{onionHost(1).String()} }, fmt.Sprintf(`addpeer "%v:18444": it is reached by Tor only: set a proxy, or an onion proxy`, onionHost(1))},
+		{func(c *Config) {
+			c.AddPeer = []string{onionHost(1).String()}
+			c.Proxy, c.NoOnion = &socks.Dialer{Proxy: "127.0.0.1:9050"}, true
+		}, fmt.Sprintf(`addpeer "%v:18444": onion services are not to be dialed (noonion)`, onionHost(1))},
 		{func(c *Config) { c.MaxPeers = -1 }, `maxpeers "-1": at least one peer must be allowed`},
 		{func(c *Config) { c.MaxPeers = 1; c.Connect = many[:2] }, `maxpeers "1": 2 peers are to be connected for ever: allow at least as many`},
 		{func(c *Config) { c.UserAgent = strings.Repeat("x", 300) }, "useragent: it has 300 bytes, at most 256 are allowed"},

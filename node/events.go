@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"holdfast/banlist"
 	"holdfast/connmgr"
+	"holdfast/socks"
 )
 
 // Event is one change of state: one of connmgr's, where Kind is KindConnection,
@@ -103,9 +105,9 @@ func (e Event) Level() slog.Level {
 			return slog.LevelWarn
 		}
 		return e.Event.Level()
-	case KindStarted, KindBanned, KindSeed, KindOnion, KindAdded, KindRemoved, KindNetworkActive:
+	case KindStarted, KindBanned, KindSeed, KindProxyBack, KindOnion, KindAdded, KindRemoved, KindNetworkActive:
 		return slog.LevelInfo
-	case KindNoSeed, KindUnwatched, KindBookTrouble, KindBansTrouble:
+	case KindNoSeed, KindProxyLost, KindUnwatched, KindBookTrouble, KindBansTrouble:
 		return slog.LevelWarn
 	case KindOnionTrouble:
 		if e.Count > 1 && e.At.Sub(e.Time) < time.Minute {
@@ -172,6 +174,10 @@ func (e Event) String() string {
 		return fmt.Sprintf("Address book: %v", e.Err)
 	case KindBansTrouble:
 		return fmt.Sprintf("Ban list: %v", e.Err)
+	case KindProxyLost:
+		return fmt.Sprintf("The proxy %s serves us not: %s", e.Text, proxyCause(e.Err))
+	case KindProxyBack:
+		return fmt.Sprintf("The proxy %s serves us again", e.Text)
 	case KindOnion:
 		return fmt.Sprintf("Reached as %s, by %s", e.who(), e.Text)
 	case KindOnionTrouble:
@@ -191,6 +197,9 @@ func (e Event) String() string {
 	case KindSeedFailed:
 		return fmt.Sprintf("Seed %s told nothing: %v", e.Text, e.Err)
 	case KindNoSeed:
+		if e.Told == 0 {
+			return "No seed to ask: DNS knows no onion services; name some peers by seednode or addpeer"
+		}
 		return fmt.Sprintf("No addresses from any of %s (%v): asking again in %v",
 			count(e.Told, "seed", "seeds"), e.Err, e.At.Sub(e.Time).Round(time.Second))
 	case KindNetworkChanged:
@@ -199,6 +208,19 @@ func (e Event) String() string {
 		return fmt.Sprintf("Changes of our network are not noticed: %v; after an outage peers may come back late", e.Err)
 	}
 	return e.Kind.String()
+}
+
+// proxyCause says why a proxy fails, without saying which it is.
+func proxyCause(err error) string {
+	var of *socks.Error
+	text := err.Error()
+	if errors.As(err, &of) {
+		text = of.Err.Error()
+	}
+	if errors.Is(err, socks.ErrAuth) {
+		text += "; see proxyuser, proxypass and torisolation"
+	}
+	return text
 }
 
 // banSpan is how long a ban lasts, in words.

@@ -136,6 +136,8 @@ func TestLevels(t *testing.T) {
 		{KindBansTrouble, warn, warn, warn, "at a ban, which a host cannot have again before it is over"},
 		{KindOnion, info, info, info, ours},
 		{KindOnionTrouble, warn, warn, warn, ours},
+		{KindProxyLost, warn, warn, warn, "every ten minutes"},
+		{KindProxyBack, info, info, info, "after a loss that was told"},
 		{KindAdded, info, info, info, ours},
 		{KindRemoved, info, info, info, ours},
 		{KindNetworkActive, info, info, info, ours},

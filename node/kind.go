@@ -40,6 +40,8 @@ const (
 	KindBansTrouble                // the same of the ban list
 	KindOnion                      // our onion service is published
 	KindOnionTrouble               // it is not, or no longer
+	KindProxyLost                  // a proxy serves nobody
+	KindProxyBack                  // it does again
 	KindAdded                      // the operator added a peer to keep
 	KindRemoved                    // the operator removed one
 	KindNetworkActive              // networking was switched off, or on again
@@ -68,6 +70,8 @@ var kindNames = [numKinds]string{
 	KindBansTrouble:    "bans-trouble",
 	KindOnion:          "onion",
 	KindOnionTrouble:   "onion-trouble",
+	KindProxyLost:      "proxy-lost",
+	KindProxyBack:      "proxy-back",
 	KindAdded:          "added",
 	KindRemoved:        "removed",
 	KindNetworkActive:  "network-active",
@@ -118,6 +122,8 @@ var kindSubsystems = [numKinds]string{
 	KindBansTrouble:    SubsystemBans,
 	KindOnion:          SubsystemTor,
 	KindOnionTrouble:   SubsystemTor,
+	KindProxyLost:      SubsystemNode,
+	KindProxyBack:      SubsystemNode,
 	KindAdded:          SubsystemNode,
 	KindRemoved:        SubsystemNode,
 	KindNetworkActive:  SubsystemNode,

@@ -43,6 +43,15 @@ func (s *session) source() netaddr.Host {
 // there is not from this machine, though it looks so.
 type onionListener struct{ net.Listener }
 
+// Addr returns where Tor connects to, and says so.
+func (l onionListener) Addr() net.Addr { return onionTarget{l.Listener.Addr()} }
+
+// onionTarget is the address of an onionListener.
+type onionTarget struct{ net.Addr }
+
+// String returns the address, and what it is for.
+func (t onionTarget) String() string { return t.Addr.String() + " (for our onion service)" }
+
 // Accept returns a connection whose RemoteAddr is an onionPeer.
 func (l onionListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
@@ -126,8 +135,9 @@ func (n *Node) onOnion(e torctl.Event) {
 	}
 }
 
-// ownFor returns where a peer is told that we can be reached. Who does not see our IP
-// address is not told it: he gets that of our onion service only.
+// ownFor returns where a peer is told that we can be reached: who sees our IP address gets
+// that, and who does not gets that of our onion service, so that nobody can tell from us
+// that both are one node (Core's GetLocal in net.cpp).
 func (n *Node) ownFor(s *session, now time.Time) []addrbook.Known {
 	var list []addrbook.Known
 	tell := func(a netaddr.Addr) {
@@ -137,6 +147,7 @@ func (n *Node) ownFor(s *session, now time.Time) []addrbook.Known {
 		for _, a := range n.own {
 			tell(a)
 		}
+		return list
 	}
 	n.mu.Lock()
 	onion := n.onion

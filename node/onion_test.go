@@ -14,6 +14,7 @@ import (
 
 	"holdfast/addrbook"
 	"holdfast/netaddr"
+	"holdfast/socks"
 	"holdfast/torctl"
 )
 
@@ -40,6 +41,9 @@ func TestOnionInbound(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		w := scripted(t, Config{Onion: &OnionService{Control: noTor}, MaxPeers: 23, TargetOutbound: -1, Feelers: -1})
 		const places, limit = 23, 12
+		if host, _, _ := net.SplitHostPort(w.node.onionTarget); host != "127.0.0.1" {
+			t.Errorf("Tor is to connect to %s, where others can too", w.node.onionTarget)
+		}
 		if got := w.node.maxOnionInbound(); got != limit {
 			t.Fatalf("%d places, want %d", got, limit)
 		}
@@ -55,6 +59,11 @@ func TestOnionInbound(t *testing.T) {
 		}
 		if n := w.onions(); n != limit {
 			t.Errorf("%d peers by the onion service, want %d", n, limit)
+		}
+		for _, s := range w.node.sessions() {
+			if e := s.evictable(); e.Exempt || e.Local || e.Network != netaddr.Onion {
+				t.Errorf("for the eviction it is %+v", e)
+			}
 		}
 		// The other places are free still.
 		for i := range places - limit {
@@ -156,8 +165,8 @@ func TestOnionInboundFlood(t *testing.T) {
 	})
 }
 
-// TestTellsItself: who sees our IP address is told all addresses of ours, and who does
-// not that of the onion service only, and only by addrv2.
+// TestTellsItself: who sees our IP address is told that, and who does not is told of the
+// onion service, and only by addrv2: nobody can tell from us that both are one node.
 func TestTellsItself(t *testing.T) {
 	onion := netaddr.Addr{Host: onionHost(5), Port: 18444}
 	clear, _ := netaddr.ParseAddr("9.9.9.9:18444")
@@ -167,7 +176,7 @@ func TestTellsItself(t *testing.T) {
 		v2      bool
 		want    []netaddr.Addr
 	}{
-		{"direct, addrv2", false, true, []netaddr.Addr{clear, onion}},
+		{"direct, addrv2", false, true, []netaddr.Addr{clear}},
 		{"direct, addr", false, false, []netaddr.Addr{clear}},
 		{"proxied, addrv2", true, true, []netaddr.Addr{onion}},
 		{"proxied, addr", true, false, nil},
@@ -219,7 +228,13 @@ func TestTellsItself(t *testing.T) {
 // published.
 func TestTellsNewOnion(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		w, r := outboundTo(t, Config{Onion: &OnionService{Control: noTor}})
+		p, dialer := proxied(nil)
+		w := newProxiedWorld(t, p, Config{Seeds: []Seed{}, Connect: []string{"1.1.1.1"}})
+		w.stop()
+		l := w.listenFor("8.8.4.4:18444")
+		w.start(Config{Proxy: dialer, Dial: never{t}.dial, Onion: &OnionService{Control: noTor}, Seeds: []Seed{{Host: "8.8.4.4"}}})
+		r := l.accept()
+		r.answer()
 		r.until(wire.CmdGetAddr)
 		onion := netaddr.Addr{Host: onionHost(5), Port: 18444}
 		w.node.onOnion(torctl.Event{Kind: torctl.KindPublished, Addr: onion, Version: "0.4.9.8"})
@@ -261,32 +276,26 @@ func (n neverLookup) LookupNetIP(_ context.Context, _, host string) ([]netip.Add
 	return nil, net.ErrClosed
 }
 
-// TestOnionAmongOthers: a node that reaches both has a peer on Tor, though its book is
-// full of others.
+// TestOnionAmongOthers: a node that reaches both, and has no peer on Tor, asks for one
+// there in one of four choices, though its book is full of others.
 func TestOnionAmongOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		names := make(map[string]netip.AddrPort)
-		seeds := fabricSeeds(30)
-		for i := range byte(3) {
-			host := onionHost(i)
-			names[host.String()] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, 30 + i, 0, 1}), 18444)
-			seeds = append(seeds, Seed{Host: host.String() + ":18444"})
+		n := atRest(t, Config{OnionProxy: &socks.Dialer{Proxy: "127.0.0.1:9050"}})
+		const choices = 400
+		for i := range 100 {
+			n.book.Add(netaddr.Host{}, 0, addrbook.Known{Addr: endpoint(fmt.Sprintf("%d.1.0.1:18444", 20+i)), Seen: time.Now()})
 		}
-		p, dialer := proxied(names)
-		w := newProxiedWorld(t, p, Config{OnionProxy: dialer, Seeds: seeds, TargetOutbound: 6, Feelers: -1}, honest(33)...)
-		for range 60 {
-			wait(time.Minute)
-			for _, s := range w.node.sessions() {
-				if s.network() == netaddr.Onion {
-					return
-				}
-			}
-			// One of the others goes.
-			for _, s := range w.node.sessions() {
-				s.end(&ending{why: ReasonRemoteClosed})
-				break
+		knows(t, n, onionHost(1).String()+":18444")
+		onions := 0
+		for range choices {
+			if a, err := n.newAddress(); err != nil {
+				t.Fatal(err)
+			} else if e, _ := endpointOf(a); e.Host.Network() == netaddr.Onion {
+				onions++
 			}
 		}
-		t.Errorf("no peer on Tor in an hour\n%s", w.lines())
+		if onions < choices/8 || onions > choices/2 {
+			t.Errorf("%d of %d choices are on Tor", onions, choices)
+		}
 	})
 }

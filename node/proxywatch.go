@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"holdfast/connmgr"
@@ -13,34 +14,50 @@ const (
 	// proxy only, mostly on this machine.
 	knockEvery = time.Second
 
-	// One that takes connections and serves none is left alone for longer and longer.
+	// One that answers and serves nobody is left alone for longer and longer.
 	knockSeldom = time.Minute
 
 	// servedFor is how long a proxy must have served to be worth a quick knock again.
 	servedFor = 30 * time.Second
+
+	// lostEvery is how often it is told anew that a proxy serves nobody.
+	lostEvery = 10 * time.Minute
 )
 
 // proxyWatch looks after one proxy.
 type proxyWatch struct {
 	proxy *socks.Dialer
-	lost  chan struct{} // has one when a dial could not reach it
+	lost  chan struct{} // has one when something failed for its sake
 }
 
-// lostProxy wakes the watch of the proxy that an event says cannot be reached. It never
-// waits.
+// wake has the watch look. It never waits.
+func (w proxyWatch) wake() {
+	select {
+	case w.lost <- struct{}{}:
+	default: // it is about to
+	}
+}
+
+// lostProxy wakes the watch of the proxy that an event says cannot be reached.
 func (n *Node) lostProxy(e connmgr.Event) {
 	if e.Reason != connmgr.ReasonProxy || e.Addr == nil {
 		return
 	}
 	p, _ := n.ways.to(e.Addr)
 	for _, w := range n.proxies {
-		if w.proxy != p {
-			continue
+		if w.proxy == p {
+			w.wake()
 		}
-		select {
-		case w.lost <- struct{}{}:
-		default: // it is told already
-		}
+	}
+}
+
+// lostResolver wakes all watches if a lookup failed for a proxy's sake.
+func (n *Node) lostResolver(err error) {
+	if !errors.Is(err, socks.ErrProxy) {
+		return
+	}
+	for _, w := range n.proxies {
+		w.wake()
 	}
 }
 
@@ -56,19 +73,14 @@ func (n *Node) watchProxy(ctx context.Context, w proxyWatch) {
 			return
 		case <-w.lost:
 		}
+		// One that seemed to be back, and is not, is left alone for longer.
 		if time.Since(back) < servedFor {
 			pause = min(2*pause, knockSeldom)
 		} else {
 			pause = knockEvery
 		}
-		for {
-			if !sleep(ctx, pause) {
-				return
-			}
-			if knock(ctx, w.proxy) == nil {
-				break
-			}
-			pause = knockEvery
+		if !n.awaitProxy(ctx, w.proxy, pause) {
+			return
 		}
 		select {
 		case <-w.lost: // of before
@@ -76,6 +88,37 @@ func (n *Node) watchProxy(ctx context.Context, w proxyWatch) {
 		}
 		back = time.Now()
 		n.tryAgain()
+	}
+}
+
+// awaitProxy knocks until the proxy serves, and tells if it does not at once. It returns
+// false if ctx has ended.
+func (n *Node) awaitProxy(ctx context.Context, p *socks.Dialer, pause time.Duration) bool {
+	var told time.Time
+	for {
+		if !sleep(ctx, pause) {
+			return false
+		}
+		err := knock(ctx, p)
+		if ctx.Err() != nil {
+			return false
+		}
+		if err == nil {
+			if !told.IsZero() {
+				n.publish(Event{Kind: KindProxyBack, Text: p.Proxy})
+			}
+			return true
+		}
+		if told.IsZero() || time.Since(told) >= lostEvery {
+			told = time.Now()
+			n.publish(Event{Kind: KindProxyLost, Text: p.Proxy, Event: connmgr.Event{Err: err}})
+		}
+		// Who refuses us will do so for some time; who is not there may come any moment.
+		if errors.Is(err, socks.ErrAuth) || errors.Is(err, socks.ErrProtocol) {
+			pause = min(2*pause, knockSeldom)
+		} else {
+			pause = knockEvery
+		}
 	}
 }
 

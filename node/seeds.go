@@ -26,6 +26,9 @@ const fetchTime = time.Minute
 func (n *Node) askSeeds(ctx context.Context) {
 	var news int
 	var last error
+	if len(n.usefulSeeds())+len(n.cfg.SeedNodes) == 0 && len(n.cfg.Seeds) > 0 && n.book.Len() == 0 {
+		n.publish(Event{Kind: KindNoSeed})
+	}
 	cfg := dnsseed.Config{
 		Seeds:      n.usefulSeeds(),
 		SeedNodes:  n.cfg.SeedNodes,
@@ -48,6 +51,7 @@ func (n *Node) askSeeds(ctx context.Context) {
 		OnEvent: func(e dnsseed.Event) {
 			if e.Err != nil {
 				last = e.Err
+				n.lostResolver(e.Err)
 			} else if e.Kind == dnsseed.KindNoneAnswered {
 				e.Err = last
 			}

@@ -21,7 +21,10 @@ import (
 // for an onion service several.
 const proxyDialTimeout = time.Minute
 
-var errNoWay = errors.New("it is reached by Tor only: set a proxy, or an onion proxy")
+var (
+	errNoWay   = errors.New("it is reached by Tor only: set a proxy, or an onion proxy")
+	errNoOnion = errors.New("onion services are not to be dialed (noonion)")
+)
 
 // ways are made of a Config. They do not change.
 type ways struct {
@@ -34,13 +37,15 @@ type ways struct {
 	names Resolver
 	local func() addrbook.Networks // what can be dialed without a proxy
 	only  addrbook.Networks        // what may be dialed automatically
+
+	noOnion bool // it is not for want of a proxy that there is no way
 }
 
 func newWays(cfg *Config) *ways {
 	w := &ways{
 		direct: cfg.Dial, within: cfg.DialTimeout,
 		proxy: cfg.Proxy, onion: cfg.OnionProxy,
-		names: cfg.Resolver, local: cfg.Reachable, only: cfg.OnlyNet,
+		names: cfg.Resolver, local: cfg.Reachable, only: cfg.OnlyNet, noOnion: cfg.NoOnion,
 	}
 	if w.onion == nil {
 		w.onion = w.proxy
@@ -71,6 +76,8 @@ func (w *ways) to(addr net.Addr) (*socks.Dialer, error) {
 		return w.proxy, nil
 	case network == netaddr.Onion && w.onion != nil:
 		return w.onion, nil
+	case network == netaddr.Onion && w.noOnion:
+		return nil, errNoOnion
 	case network == netaddr.Onion:
 		return nil, errNoWay
 	default:

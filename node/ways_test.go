@@ -13,6 +13,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 
 	"holdfast/addrbook"
+	"holdfast/banlist"
 	"holdfast/connmgr"
 	"holdfast/netaddr"
 	"holdfast/simnet"
@@ -160,6 +161,13 @@ func TestOnionPeer(t *testing.T) {
 				t.Error("an onion service that was dialed is no host")
 			}
 		}
+		if err := w.node.Ban(banlist.SubjectOf(host), time.Hour, "", banlist.Operator); err != nil {
+			t.Fatal(err)
+		}
+		wait(10 * time.Minute)
+		if c := w.node.Counts(); c.Permanent != 1 || len(p.Targets()) != 1 {
+			t.Errorf("the onion service is banned: %v, dialed %v", c, p.Targets())
+		}
 	})
 }
 
@@ -214,41 +222,100 @@ func TestProxyDown(t *testing.T) {
 	})
 }
 
-// TestProxyTakesNoOrders: one that takes connections and serves none is not asked over
-// and over.
-func TestProxyTakesNoOrders(t *testing.T) {
+// TestOnionProxyDown: while other peers show that our network works, a failure would count
+// in the book; but not one that is the proxy's.
+func TestOnionProxyDown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p, dialer := proxied(nil)
-		w := newProxiedWorld(t, p, Config{Proxy: dialer, Seeds: fabricSeeds(6), TargetOutbound: 4, Feelers: -1})
+		onion := netaddr.Addr{Host: onionHost(1), Port: 18444}
+		seeds := append(fabricSeeds(6), Seed{Host: onion.String()})
+		w := newProxiedWorld(t, p, Config{OnionProxy: dialer, Seeds: seeds, TargetOutbound: 6, Feelers: time.Minute}, honest(6)...)
 		p.kill()
-		l, err := w.fabric.Listen(p.at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		taken := 0
-		go func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				taken++
-				// It greets, and hangs up at the request.
-				go func() {
-					defer conn.Close()
-					var b [3]byte
-					_, _ = conn.Read(b[:])
-					_, _ = conn.Write([]byte{5, 0})
-					_, _ = conn.Read(b[:1])
-				}()
-			}
-		}()
 		wait(time.Hour)
-		if taken == 0 || taken > 1000 {
-			t.Errorf("%d connections in an hour to a proxy that does not work", taken)
+		if c := w.node.Counts(); c.Outbound != 6 {
+			t.Fatalf("%v\n%s", c, w.lines())
+		}
+		failed := slices.ContainsFunc(w.of(KindConnection), func(e Event) bool {
+			return e.Type == connmgr.EventFailed && e.Reason == connmgr.ReasonProxy
+		})
+		if e, known := w.node.book.Lookup(onion); !failed || !known || !e.LastTry.IsZero() || e.Attempts != 0 {
+			t.Errorf("dialed %v; in the book: %v, %+v", failed, known, e)
 		}
 	})
+}
+
+// TestProxyLateForSeeds: a proxy that is not there at the start holds up the first lookups
+// no longer than it is away.
+func TestProxyLateForSeeds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p, dialer := proxied(map[string]netip.AddrPort{"seed.example": netip.MustParseAddrPort("11.0.0.1:0")})
+		w := newWorld(t, Config{Seeds: []Seed{}}, honest(1)...)
+		w.stop()
+		p.w = w
+		w.start(Config{Proxy: dialer, Dial: never{t}.dial, Seeds: []Seed{{Host: "seed.example"}}})
+		wait(5 * time.Minute)
+		lost := w.of(KindProxyLost)
+		if len(lost) != 1 || !strings.Contains(lost[0].String(), "The proxy 127.0.0.1:9050 serves us not: ") {
+			t.Errorf("told %v", lost)
+		}
+		p.start()
+		defer p.kill()
+		wait(3 * time.Second)
+		if c := w.node.Counts(); c.Outbound != 1 || len(w.of(KindProxyBack)) != 1 {
+			t.Errorf("3 s after the proxy is there: %v\n%s", c, w.lines())
+		}
+	})
+}
+
+// TestProxyServesNobody: one that takes connections and serves none is not asked over
+// and over, whether it refuses the login or hangs up later.
+func TestProxyServesNobody(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		reply []byte
+		says  string
+	}{
+		{"hangs up at the request", []byte{5, 0}, ""},
+		{"refuses the login", []byte{5, 0xff}, "; see proxyuser, proxypass and torisolation"},
+		{"is no proxy", []byte("HTTP/1.1 400 Bad Request"), "does not speak SOCKS5"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				p, dialer := proxied(nil)
+				w := newProxiedWorld(t, p, Config{Proxy: dialer, Seeds: fabricSeeds(6), TargetOutbound: 4, Feelers: -1})
+				p.kill()
+				l, err := w.fabric.Listen(p.at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				taken := 0
+				go func() {
+					for {
+						conn, err := l.Accept()
+						if err != nil {
+							return
+						}
+						taken++
+						go func() {
+							defer conn.Close()
+							var b [3]byte
+							_, _ = conn.Read(b[:])
+							_, _ = conn.Write(tt.reply)
+							_, _ = conn.Read(b[:1])
+						}()
+					}
+				}()
+				wait(time.Hour)
+				if taken == 0 || taken > 1000 {
+					t.Errorf("%d connections in an hour to a proxy that does not work", taken)
+				}
+				if tt.says != "" && !strings.Contains(w.lines(), tt.says) {
+					t.Errorf("not told: %s\n%s", tt.says, w.lines())
+				}
+			})
+		})
+	}
 }
 
 // newProxiedWorld is newWorld with a proxy, which listens when the node begins.
