@@ -43,6 +43,7 @@ type tally struct {
 // A span is a state that holds or does not: since when, and for how long until then.
 type span struct {
 	since time.Time // zero while it does not hold
+	ended time.Time // when it last ceased to hold; zero if never
 	sum   time.Duration
 }
 
@@ -52,7 +53,7 @@ func (s *span) set(holds bool, now time.Time) {
 		s.since = now
 	case !holds && !s.since.IsZero():
 		s.sum += max(0, now.Sub(s.since))
-		s.since = time.Time{}
+		s.since, s.ended = time.Time{}, now
 	}
 }
 
@@ -207,18 +208,11 @@ func (m *Meter) ping(p *node.PeerInfo) {
 	}
 }
 
-// since returns since when there are peers, and since when all of them; zero if not.
-func (m *Meter) since() (connected, onTarget time.Time) {
+// spans returns when there were peers, and when all of them.
+func (m *Meter) spans() (connected, onTarget span) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.connected.since, m.onTarget.since
-}
-
-// sums returns for how long there were peers, and all of them.
-func (m *Meter) sums(now time.Time) (connected, onTarget time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.connected.total(now), m.onTarget.total(now)
+	return m.connected, m.onTarget
 }
 
 // all returns the counts so far.

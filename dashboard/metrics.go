@@ -122,15 +122,15 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- h
 	}
 	ch <- m.pings
-	connected, onTarget := m.sums(now)
+	connected, onTarget := m.spans()
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	counter(descConnected, connected.Seconds())
-	counter(descTarget, onTarget.Seconds())
+	counter(descConnected, connected.total(now).Seconds())
+	counter(descTarget, onTarget.total(now).Seconds())
 	gauge(descViewers, float64(c.s.feed.viewers.Load()))
 	counter(descCut, float64(c.s.feed.cut.Load()))
 

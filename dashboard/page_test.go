@@ -128,6 +128,26 @@ func TestHeadline(t *testing.T) {
 	}
 }
 
+// TestSince says for how long it has been so.
+func TestSince(t *testing.T) {
+	at := time.Date(2026, 3, 4, 12, 0, 0, 0, time.Local)
+	ago := func(d time.Duration) time.Time { return at.Add(-d) }
+	for _, tt := range []struct {
+		connected, onTarget span
+		want                string
+	}{
+		{span{}, span{}, "since the start"},
+		{span{ended: ago(5 * time.Minute)}, span{}, "since 11:55:00 (5 min)"},
+		{span{since: ago(time.Hour)}, span{ended: ago(time.Minute)}, "with at least one peer since 11:00:00 (1 h 0 min)"},
+		{span{since: ago(26 * time.Hour)}, span{since: ago(time.Second)}, "with at least one peer since 2026-03-03 10:00 (1 d 2 h), with all since 11:59:59 (1 s)"},
+		{span{since: ago(62 * time.Second)}, span{since: ago(time.Minute)}, "with all peers since 11:59:00 (1 min)"},
+	} {
+		if got := sinceText(tt.connected, tt.onTarget, &view{at: at}); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}
+
 // TestFormat shows how numbers are written.
 func TestFormat(t *testing.T) {
 	for got, want := range map[string]string{

@@ -153,14 +153,16 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
-// URL returns the address of the page. On loopback it has the token of this run in it:
-// who opens it may give orders. It is a secret of who started the node.
+// URL returns the address of the page, on loopback if it is there too. Then it has the
+// token of this run in it: who opens it may give orders. It is a secret of who started
+// the node.
 func (s *Server) URL() string {
-	addr := s.listeners[0].Addr().(*net.TCPAddr)
-	if !addr.IP.IsLoopback() {
-		return "https://" + addr.String() + "/"
+	for _, l := range s.listeners {
+		if addr := l.Addr().(*net.TCPAddr); addr.IP.IsLoopback() {
+			return "http://" + addr.String() + "/?token=" + s.token
+		}
 	}
-	return "http://" + addr.String() + "/?token=" + s.token
+	return "https://" + s.listeners[0].Addr().String() + "/"
 }
 
 // count counts the connections, so that they can be waited for.

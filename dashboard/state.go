@@ -69,19 +69,25 @@ func headline(v *view) (text, mood string) {
 
 // since says for how long it has been so.
 func (s *Server) since(v *view) string {
-	connected, onTarget := s.cfg.Meter.since()
+	connected, onTarget := s.cfg.Meter.spans()
+	return sinceText(connected, onTarget, v)
+}
+
+func sinceText(connected, onTarget span, v *view) string {
 	when := func(t time.Time) string {
 		return fmt.Sprintf("since %s (%s)", clockText(t, v.at), spanText(v.at.Sub(t)))
 	}
 	switch {
-	case connected.IsZero():
-		return ""
-	case onTarget.IsZero():
-		return "with at least one peer " + when(connected)
-	case onTarget.Sub(connected) < time.Minute:
-		return "with all peers " + when(onTarget)
+	case connected.since.IsZero() && connected.ended.IsZero():
+		return "since the start"
+	case connected.since.IsZero():
+		return when(connected.ended)
+	case onTarget.since.IsZero():
+		return "with at least one peer " + when(connected.since)
+	case onTarget.since.Sub(connected.since) < time.Minute:
+		return "with all peers " + when(onTarget.since)
 	}
-	return fmt.Sprintf("with at least one peer %s, with all %s", when(connected), when(onTarget))
+	return fmt.Sprintf("with at least one peer %s, with all %s", when(connected.since), when(onTarget.since))
 }
 
 // why says what keeps the node from having more peers.

@@ -32,11 +32,13 @@ type LookupError struct {
 }
 
 // Error leaves out which server was asked: what net.Resolver says of that is wrong
-// where it has a Dial of its own.
+// where it has a Dial of its own. If it is not the seed's fault, it says all that there
+// is.
 func (e *LookupError) Error() string {
 	why := e.Err.Error()
 	var dns *net.DNSError
 	switch {
+	case isLocal(e.Err):
 	case e.Timeout():
 		why = "no answer in time"
 	case errors.As(e.Err, &dns):
@@ -58,9 +60,17 @@ func (e *LookupError) Timeout() bool {
 	return errors.As(e.Err, &timeout) && timeout.Timeout()
 }
 
+// isLocal reports whether a lookup failed on this side, as at a proxy that is not there
+// (a *socks.Error). What is in such an error, as that the proxy's own name is unknown,
+// is not about the seed.
+func isLocal(err error) bool {
+	var local interface{ Local() bool }
+	return errors.As(err, &local) && local.Local()
+}
+
 // notFound reports whether a lookup said that there is no such name, or that it has
 // no addresses: the two cannot be told apart with net.Resolver.
 func notFound(err error) bool {
 	var dns *net.DNSError
-	return errors.Is(err, ErrNoAddresses) || errors.As(err, &dns) && dns.IsNotFound
+	return errors.Is(err, ErrNoAddresses) || errors.As(err, &dns) && dns.IsNotFound && !isLocal(err)
 }

@@ -107,7 +107,8 @@ func splitAddr(text string) (host, port string) {
 	return strings.ToLower(host), port
 }
 
-// Ping has all peers pinged now, except where the answer to a ping is awaited.
+// Ping has all peers pinged now, or a second after they were pinged last; not where the
+// answer to a ping is awaited.
 func (n *Node) Ping() {
 	for _, s := range n.sessions() {
 		s.keep.ask()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -283,6 +284,33 @@ func TestDisconnectIsNoBlame(t *testing.T) {
 		wait(time.Minute)
 		if c := w.node.Counts(); c.Outbound != 2 || len(w.of(KindLost)) != 2 {
 			t.Errorf("%v", c)
+		}
+		w.unblamed()
+	})
+}
+
+// TestPingOften: however often it is asked for, a peer is pinged once a second, and its
+// answers are no flood.
+func TestPingOften(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{})
+		r := w.dialIn("8.8.8.8")
+		r.send(version(), wire.NewMsgVerAck())
+		var pings atomic.Int32
+		go func() {
+			for m := r.next(); m != nil; m = r.next() {
+				if p, ok := m.(*wire.MsgPing); ok {
+					pings.Add(1)
+					r.send(wire.NewMsgPong(p.Nonce))
+				}
+			}
+		}()
+		for range 6000 {
+			w.node.Ping()
+			wait(10 * time.Millisecond)
+		}
+		if n := pings.Load(); n < 50 || n > 61 {
+			t.Errorf("%d pings in a minute", n)
 		}
 		w.unblamed()
 	})

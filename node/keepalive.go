@@ -14,6 +14,7 @@ type keepalive struct {
 
 	mu    sync.Mutex
 	nonce uint64
+	asked bool      // one is wanted before its time
 	sent  time.Time // zero if no ping is under way
 	last  time.Time // when the last one was sent
 	limit time.Time // when the answer to the ping under way is due, if that is sooner
@@ -21,11 +22,19 @@ type keepalive struct {
 	least time.Duration // the shortest so far
 }
 
+// askedEvery is how soon after a ping another one may be asked for. More of them, or of
+// their answers, would be a flood of messages: see messageRate.
+const askedEvery = time.Second
+
 // due is asked by a clock. It returns when to ask again, and a ping if it is time
 // for one; or that the last one was not answered in time.
 func (k *keepalive) due(now time.Time, random func() uint64) (wait time.Duration, ping *wire.MsgPing, late bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	interval := k.interval
+	if k.asked {
+		interval = min(interval, askedEvery)
+	}
 	switch {
 	case !k.sent.IsZero():
 		left := k.timeout - now.Sub(k.sent)
@@ -33,10 +42,10 @@ func (k *keepalive) due(now time.Time, random func() uint64) (wait time.Duration
 			left = min(left, k.limit.Sub(now))
 		}
 		return min(left, k.interval), nil, left <= 0
-	case !k.last.IsZero() && now.Sub(k.last) < k.interval:
-		return k.interval - now.Sub(k.last), nil, false
+	case !k.last.IsZero() && now.Sub(k.last) < interval:
+		return interval - now.Sub(k.last), nil, false
 	}
-	k.nonce, k.sent, k.last = random(), now, now
+	k.nonce, k.sent, k.last, k.asked = random(), now, now, false
 	wait = min(k.interval, k.timeout)
 	if !k.limit.IsZero() {
 		wait = min(wait, k.limit.Sub(now))
@@ -52,11 +61,12 @@ func (k *keepalive) hurry(now time.Time, patience time.Duration) {
 	k.last, k.limit = time.Time{}, now.Add(patience)
 }
 
-// ask has a ping be due now, unless one is under way.
+// ask has a ping be due now, or askedEvery after the last one; not while one is under
+// way.
 func (k *keepalive) ask() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.last = time.Time{}
+	k.asked = k.sent.IsZero()
 }
 
 // pong takes an answer. One that answers no ping of ours is ignored, as in Core.

@@ -11,6 +11,7 @@ import (
 	"holdfast/addrbook"
 	"holdfast/connmgr"
 	"holdfast/netaddr"
+	"holdfast/socks"
 )
 
 // What the node knows, for those who ask: copies, of which nothing is kept. The state
@@ -30,6 +31,10 @@ type Info struct {
 	// Proxies are the addresses of the SOCKS5 proxies by network; those that are
 	// dialed directly, or not at all, are left out.
 	Proxies map[netaddr.Network]string
+
+	// Shared are those of them whose proxy does not keep connections apart: it has
+	// them all from one login, or from none. See socks.Dialer.Isolate.
+	Shared map[netaddr.Network]bool
 }
 
 // Info returns what the node is. MaxInbound and TargetOutbound change with AddPeer and
@@ -38,6 +43,7 @@ func (n *Node) Info() Info {
 	n.mu.Lock()
 	s := n.shares
 	n.mu.Unlock()
+	proxies, shared := n.ways.proxyOf()
 	return Info{
 		Network:         n.cfg.Params.Name,
 		UserAgent:       n.cfg.UserAgent,
@@ -47,20 +53,21 @@ func (n *Node) Info() Info {
 		MaxPeers:        n.cfg.MaxPeers,
 		MaxInbound:      s.inbound,
 		TargetOutbound:  s.target,
-		Proxies:         n.ways.proxyOf(),
+		Proxies:         proxies,
+		Shared:          shared,
 	}
 }
 
-// proxyOf returns the address of the proxy for each network that has one.
-func (w *ways) proxyOf() map[netaddr.Network]string {
-	by := make(map[netaddr.Network]string)
-	if w.proxy != nil {
-		by[netaddr.IPv4], by[netaddr.IPv6] = w.proxy.Proxy, w.proxy.Proxy
+// proxyOf returns the address of the proxy for each network that has one, and whether
+// its connections are not isolated.
+func (w *ways) proxyOf() (address map[netaddr.Network]string, shared map[netaddr.Network]bool) {
+	address, shared = make(map[netaddr.Network]string), make(map[netaddr.Network]bool)
+	for x, p := range map[netaddr.Network]*socks.Dialer{netaddr.IPv4: w.proxy, netaddr.IPv6: w.proxy, netaddr.Onion: w.onion} {
+		if p != nil {
+			address[x], shared[x] = p.Proxy, !p.Isolate
+		}
 	}
-	if w.onion != nil {
-		by[netaddr.Onion] = w.onion.Proxy
-	}
-	return by
+	return address, shared
 }
 
 // Reachable returns the networks on which automatic peers are looked for.

@@ -26,7 +26,7 @@ type Node interface {
 	SetNetworkActive(on bool)
 	NetworkActive() bool
 	Ping()
-	Ban(s banlist.Subject, d time.Duration, reason string, o banlist.Origin) error
+	BanUntil(s banlist.Subject, until time.Time, reason string, o banlist.Origin) error
 	Bans() *banlist.List
 
 	Peers() []node.PeerInfo

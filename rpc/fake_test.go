@@ -97,10 +97,10 @@ func (n *fakeNode) DisconnectAddr(addr string) int {
 
 func (n *fakeNode) SetNetworkActive(on bool) { _ = n.order("active %v", on); n.off = !on }
 
-func (n *fakeNode) Ban(s banlist.Subject, d time.Duration, reason string, o banlist.Origin) error {
-	var until time.Time
-	if d != 0 {
-		until = time.Now().Add(d)
+func (n *fakeNode) BanUntil(s banlist.Subject, until time.Time, reason string, o banlist.Origin) error {
+	var d time.Duration
+	if !until.IsZero() {
+		d = time.Until(until)
 	}
 	return errors.Join(n.order("ban %v %v %s %v", s, d, reason, o), n.bans.Ban(s, until, reason, o))
 }

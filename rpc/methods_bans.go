@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"math"
 	"net/netip"
 	"time"
@@ -60,7 +61,8 @@ func setBan(c *call) (any, error) {
 		}
 		return nil, err
 	}
-	length, err := banLength(c)
+	now := time.Now()
+	until, err := banEnd(c, now)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +73,11 @@ func setBan(c *call) (any, error) {
 	if reason == "" {
 		reason = "setban"
 	}
-	return nil, banError(c.cfg.Node.Ban(subject, length, reason, banlist.Operator))
+	err = c.cfg.Node.BanUntil(subject, until, reason, banlist.Operator)
+	if errors.Is(err, banlist.ErrOver) && until.After(now) {
+		return nil, nil // a ban of one second, of which there was but a part left
+	}
+	return nil, banError(err)
 }
 
 // banned reports whether a host is banned, by a range too, or just this range: as Core
@@ -88,29 +94,28 @@ func banned(bans *banlist.List, s banlist.Subject) bool {
 	return ok && e.Origin == banlist.Operator
 }
 
-// banLength is for how long setban is to ban.
-func banLength(c *call) (time.Duration, error) {
+// banEnd is until when setban is to ban, in whole seconds as Core counts; zero is for ever.
+// What is shown is the moment or the length that was asked for.
+func banEnd(c *call, now time.Time) (time.Time, error) {
 	n, err := c.number(2, 0, math.MinInt64, math.MaxInt64)
+	if err != nil {
+		return time.Time{}, err
+	}
+	end := n
 	switch {
-	case err != nil:
-		return 0, err
-	case n <= 0:
-		return c.cfg.BanTime, nil // Core's BanMan::Ban
-	}
-	if c.truth(3, false) {
-		if n >= lastSecond {
-			return 0, nil // for ever
+	case n <= 0: // the default, also where it is to be absolute: Core's BanMan::Ban
+		end = now.Add(c.cfg.BanTime).Unix()
+	case c.truth(3, false):
+		if !time.Unix(n, 0).After(now) && n < lastSecond {
+			return time.Time{}, &Error{CodeParameter, "Error: Absolute timestamp is in the past"}
 		}
-		length := time.Until(time.Unix(n, 0))
-		if length <= 0 {
-			return 0, &Error{CodeParameter, "Error: Absolute timestamp is in the past"}
-		}
-		return length, nil
+	case n < lastSecond:
+		end = now.Unix() + n
 	}
-	if n > math.MaxInt64/int64(time.Second) {
-		return 0, nil // 292 years
+	if end >= lastSecond {
+		return time.Time{}, nil
 	}
-	return time.Duration(n) * time.Second, nil
+	return time.Unix(end, 0), nil
 }
 
 // ban is a ban as listbanned and explain show it.

@@ -118,7 +118,7 @@ type network struct {
 	Reachable bool   `json:"reachable"`
 	Proxy     string `json:"proxy"`
 
-	// RandomCredentials: each connection through Tor has a circuit of its own.
+	// RandomCredentials: each connection has a login, and so with Tor a circuit, of its own.
 	RandomCredentials bool `json:"proxy_randomize_credentials"`
 }
 
@@ -158,7 +158,7 @@ func getNetworkInfo(c *call) (any, error) {
 			Limited:           !reachable.Has(x),
 			Reachable:         reachable.Has(x),
 			Proxy:             proxy,
-			RandomCredentials: proxy != "" && x == netaddr.Onion,
+			RandomCredentials: proxy != "" && !info.Shared[x],
 		})
 	}
 	for _, a := range n.LocalAddresses() {

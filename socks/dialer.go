@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 )
 
@@ -11,8 +12,8 @@ import (
 // use; its fields must not be changed after the first use. Printed, it does not show
 // the password.
 type Dialer struct {
-	// Proxy is where the proxy is: "host:port" with a number for a port, or
-	// "unix:/path/of/socket". It must be set.
+	// Proxy is where the proxy is: "host:port", an IP address or a name and a number
+	// for a port, or "unix:/path/of/socket". It must be set. A login is no part of it.
 	Proxy string
 
 	// Username and Password are offered to the proxy if Username is not empty; the
@@ -34,7 +35,8 @@ type Dialer struct {
 
 // Check returns an error if the Dialer cannot be used as it is set: the form of
 // Proxy, the lengths of Username and Password, what excludes each other. It sends
-// nothing. All other methods check the same.
+// nothing. All other methods check the same. The error does not have what stands before
+// an '@' in Proxy: it may be a password.
 func (d *Dialer) Check() error {
 	if err := d.check(); err != nil {
 		return d.fail("check", "", err)
@@ -47,9 +49,7 @@ func (d *Dialer) check() error {
 		if path == "" {
 			return errors.New("behind unix: the path of the proxy's socket is missing")
 		}
-	} else if host, port, err := net.SplitHostPort(d.Proxy); err != nil || host == "" {
-		return errors.New("a proxy is set as host:port or unix:/path/of/socket")
-	} else if _, err := parsePort(port); err != nil {
+	} else if err := checkHostPort(d.Proxy); err != nil {
 		return err
 	}
 	switch login := d.Username != "" || d.Password != ""; {
@@ -63,6 +63,35 @@ func (d *Dialer) check() error {
 		return errors.New("user name and password have 255 bytes at most")
 	}
 	return nil
+}
+
+// checkHostPort says what is wrong with where a proxy is. It does not repeat it, for it
+// may be a password that is wrong there.
+func checkHostPort(proxy string) error {
+	switch {
+	case strings.Contains(proxy, "://"):
+		return errors.New("a proxy is set as host:port: leave out \"://\" and what is before it")
+	case strings.Contains(proxy, "@"):
+		return errors.New("a proxy is set as host:port: what is before the '@' goes into Username and Password")
+	}
+	host, port, err := net.SplitHostPort(proxy)
+	if err != nil || host == "" {
+		return errors.New("a proxy is set as host:port or unix:/path/of/socket")
+	}
+	if _, err := netip.ParseAddr(host); err != nil && strings.ContainsFunc(host, noHostLetter) {
+		return errors.New("the host of a proxy is an IP address, or a name of letters, digits, dots and hyphens")
+	}
+	_, err = parsePort(port)
+	return err
+}
+
+// noHostLetter reports whether no name in the DNS or in a hosts file has c.
+func noHostLetter(c rune) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '-', c == '_':
+		return false
+	}
+	return true
 }
 
 const unixPrefix = "unix:"
@@ -114,5 +143,13 @@ func (d *Dialer) Probe(ctx context.Context) error {
 }
 
 func (d *Dialer) fail(op, target string, err error) error {
-	return &Error{Op: op, Proxy: d.Proxy, Target: target, Err: err}
+	return &Error{Op: op, Proxy: d.shown(), Target: target, Err: err}
+}
+
+// shown is Proxy without a login, which a Dialer that check refuses may have there.
+func (d *Dialer) shown() string {
+	if at := strings.LastIndex(d.Proxy, "@"); at >= 0 && !strings.HasPrefix(d.Proxy, unixPrefix) {
+		return "..." + d.Proxy[at:]
+	}
+	return d.Proxy
 }

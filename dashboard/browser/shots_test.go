@@ -31,6 +31,9 @@ func TestLooks(t *testing.T) {
 			if wide := eval[int64](b, `document.documentElement.scrollWidth`); wide > tt.width {
 				t.Errorf("the page is %d wide on a screen of %d", wide, tt.width)
 			}
+			for _, table := range eval[[]string](b, `[...document.querySelectorAll(".scroll")].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.querySelector("table").id)`) {
+				t.Errorf("the table of %s is wider than the screen", table)
+			}
 			b.shot(tt.name, false)
 			b.shot(tt.name+"-whole", true)
 			b.clean(w.base())

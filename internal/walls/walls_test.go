@@ -89,7 +89,7 @@ var only = []struct {
 }
 
 // outside are folders that are modules of their own.
-var outside = []string{"bench", "tools"}
+var outside = []string{"bench", "conformance", "dashboard/browser", "tools"}
 
 // pkg is what go list says of a package.
 type pkg struct {
