@@ -141,6 +141,7 @@ func (c *crash) run() {
 	for _, f := range files {
 		switch name := f.Name(); {
 		case slices.Contains([]string{"addrbook.dat", "anchors.dat", "banlist", "holdfast.lock"}, name):
+		case slices.Contains([]string{".cookie", ".dashboard", ".rpcaddress"}, strings.TrimSuffix(name, ".new")):
 		case strings.HasPrefix(name, "addrbook-") && strings.HasSuffix(name, ".journal"):
 		default:
 			strange = append(strange, name)

@@ -131,9 +131,14 @@ func (c *cookie) remove() error {
 	return err
 }
 
-// writeSecret replaces a file by one that only its owner can read.
+// writeSecret replaces a file by one that only its owner can read. What a run that was
+// killed left of it is gone then.
 func writeSecret(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // mode 0600
+	temporary := path + ".new"
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
