@@ -1,0 +1,31 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(crowdVariable) != "" {
+		crowdMain()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// The table can be made: the clients call, and the peers stay. How long it takes is not
+// judged here.
+func TestRun(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(&out, size{peers: 10, calls: 100, slow: 10, rounds: 1, phase: 300 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"| ping of a peer, median |", "| peers that left | | 0 |", "| calls that failed | | 0 |", "| a call, median |"} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("no %q in\n%s", part, &out)
+		}
+	}
+}
