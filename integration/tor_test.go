@@ -33,6 +33,7 @@ func TestTor(t *testing.T) {
 		"Peers":     torPeers,
 		"Onion":     torOnion,
 		"Hosting":   torHosting,
+		"Daemons":   torDaemons,
 	} {
 		t.Run(name, func(t *testing.T) { test(beginTor(t), t, n) })
 	}

@@ -119,6 +119,19 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckHints: who has a URL, or a login, in Proxy is told where else that goes.
+func TestCheckHints(t *testing.T) {
+	t.Parallel()
+	for proxy, want := range map[string]string{
+		"socks5://127.0.0.1:9050":  `socks: check "socks5://127.0.0.1:9050": a proxy is set as host:port: leave out "://" and what is before it`,
+		"user:hush@127.0.0.1:9050": `socks: check "...@127.0.0.1:9050": a proxy is set as host:port: what is before the '@' goes into Username and Password`,
+	} {
+		if err := (&Dialer{Proxy: proxy}).Check(); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 // However a Dialer gets into print, its password does not; nor does a token.
 func TestSecretsStayOut(t *testing.T) {
 	t.Parallel()

@@ -131,7 +131,7 @@ func endpoint(flag, text, port string) (at string, remote bool, err error) {
 	if n, err := strconv.ParseUint(given, 10, 16); err != nil || n == 0 {
 		return "", false, usagef("--%s %q: a port is a number from 1 to 65535", flag, text)
 	}
-	return net.JoinHostPort(host, given), !ip.Unmap().IsLoopback(), nil
+	return net.JoinHostPort(host, given), !ip.IsLoopback(), nil
 }
 
 // loginHint says where a login goes that was written before an '@'.
