@@ -86,7 +86,7 @@ are the bytes that it sent and was sent; the score is that of its misbehaviour.`
 	cmd.RunE = f.run(func(ctx context.Context, c *client, _ []string) error {
 		return ask(ctx, c, c.printPeers, "getpeerinfo")
 	})
-	f.sub(cmd, "add ADDRESS", "Keep a peer from now on: it is dialed again whenever it is lost",
+	f.sub(cmd, "add ADDRESS", "Keep a peer until the daemon ends; for good, set addpeer",
 		func(ctx context.Context, c *client, args []string) error {
 			return c.order(ctx, "To be kept: "+args[0], "addnode", args[0], "add")
 		})

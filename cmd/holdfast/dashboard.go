@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -55,12 +56,15 @@ func (f *dashboardFlags) add(flags *pflag.FlagSet) {
 
 // open opens the dashboard of a node; nil if it is not wanted. Logins and certificate are
 // those of the RPC server, which may be nil.
-func (f *dashboardFlags) open(n *node.Node, w *watchers, log *logs, dir, network string, server *rpc.Server) (*dashboard.Server, error) {
+func (f *dashboardFlags) open(n *node.Node, w *watchers, log *logs, dir, network string, server *rpc.Server, hosts []string) (*dashboard.Server, error) {
 	forgetPage(dir) // of a run that did not end as it should
 	if f.off {
 		return nil, nil
 	}
-	cfg := dashboard.Config{Node: n, Hub: w.hub, Meter: w.meter, Log: slog.New(log.handler(subsystemWeb))}
+	cfg := dashboard.Config{Node: n, Hub: w.hub, Meter: w.meter, Hosts: hosts, Log: slog.New(log.handler(subsystemWeb))}
+	if name, err := os.Hostname(); err == nil {
+		cfg.Hosts = append(slices.Clone(hosts), name)
+	}
 	for _, text := range f.listen {
 		cfg.Listen = append(cfg.Listen, withPort(text, dashboardPorts[network]))
 	}

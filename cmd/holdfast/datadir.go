@@ -70,7 +70,8 @@ const roomWanted = 256 << 10
 // directory that openDataDir has found usable. A node that has none can run, but the
 // operator should not hear of it as late as when there is something to save.
 func checkRoom(dir string) error {
-	f, err := os.CreateTemp(dir, ".room-*")
+	// One name, so that runs that are killed leave one file at most.
+	f, err := os.OpenFile(filepath.Join(dir, ".room"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return noRoom(dir, err)
 	}

@@ -42,6 +42,8 @@ type rpcFlags struct {
 	user, pass string
 	auth       []string
 	cert, key  string
+	hosts      []string
+	elsewhere  bool // the dashboard is to be seen from elsewhere, by the same certificate
 }
 
 func (f *rpcFlags) add(flags *pflag.FlagSet) {
@@ -51,6 +53,7 @@ func (f *rpcFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.pass, "rpcpass", "", "with this `password`; without both, who can read the data\ndirectory's .cookie may give commands")
 	flags.StringArrayVar(&f.auth, "rpcauth", nil, "let in who this `line` of Bitcoin Core's rpcauth.py says (*)")
 	flags.StringVar(&f.cert, "rpccert", "", "use the TLS certificate in `path`, which is made if it is not\nthere (default rpc.cert in the network's directory)")
+	flags.StringArrayVar(&f.hosts, "hostname", nil, "answer commands and the web page under this `name` too (*)")
 	flags.StringVar(&f.key, "rpckey", "", "use the key of it in `path` (default rpc.key)")
 }
 
@@ -60,6 +63,7 @@ func (f *rpcFlags) config(dir, network string) (rpc.Config, error) {
 		User: f.user, Password: f.pass, Auth: f.auth,
 		CookieFile: filepath.Join(dir, cookieName),
 		TLSCert:    f.cert, TLSKey: f.key,
+		Hosts: f.hosts,
 	}
 	if (f.user == "") != (f.pass == "") {
 		return cfg, usagef("--rpcuser and --rpcpass need each other")
@@ -70,15 +74,15 @@ func (f *rpcFlags) config(dir, network string) (rpc.Config, error) {
 	if len(cfg.Listen) == 0 {
 		cfg.Listen = []string{withPort("127.0.0.1", rpcPorts[network])}
 	}
-	if cfg.TLSCert == "" && cfg.TLSKey == "" && f.beyondLoopback() {
+	if cfg.TLSCert == "" && cfg.TLSKey == "" && (f.elsewhere || beyondLoopback(f.listen)) {
 		cfg.TLSCert, cfg.TLSKey = filepath.Join(dir, "rpc.cert"), filepath.Join(dir, "rpc.key")
 	}
 	return cfg, nil
 }
 
-// beyondLoopback reports whether others than this machine could call.
-func (f *rpcFlags) beyondLoopback() bool {
-	for _, text := range f.listen {
+// beyondLoopback reports whether others than this machine reach one of the addresses.
+func beyondLoopback(listen []string) bool {
+	for _, text := range listen {
 		host, _, err := net.SplitHostPort(withPort(text, 1))
 		ip := net.ParseIP(host)
 		if err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {

@@ -24,11 +24,12 @@ type servers struct {
 // openServers opens those that the flags want. stop ends the program.
 func (f *runFlags) openServers(n *node.Node, w *watchers, log *logs, params *chaincfg.Params, dir, network string, stop func()) (*servers, error) {
 	s := &servers{log: log, dir: dir}
+	f.rpc.elsewhere = !f.dashboard.off && beyondLoopback(f.dashboard.listen)
 	var err error
 	if s.rpc, err = f.rpc.serve(n, w.hub, log, params, dir, network, stop); err != nil {
 		return nil, err
 	}
-	if s.web, err = f.dashboard.open(n, w, log, dir, network, s.rpc); err != nil {
+	if s.web, err = f.dashboard.open(n, w, log, dir, network, s.rpc, f.rpc.hosts); err != nil {
 		if s.rpc != nil {
 			err = errors.Join(err, s.rpc.Close())
 		}
