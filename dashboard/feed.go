@@ -277,13 +277,18 @@ func pause(ctx context.Context, d time.Duration) bool {
 // serveEvents is the live stream: a hello with the run's name, the events since the one
 // that the page has, the state, and then what comes.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
-	if s.feed.viewers.Add(1) > int64(s.cfg.MaxViewers) {
+	trusted := s.hasToken(r)
+	if s.feed.viewers.Add(1) > int64(s.cfg.MaxViewers) && !(trusted && s.room.dropViewer()) {
 		s.feed.viewers.Add(-1)
 		w.Header().Set("Retry-After", "30")
+		w.Header().Set("Connection", "close") // the place is for others
 		http.Error(w, "as many pages are live as may be", http.StatusServiceUnavailable)
 		return
 	}
 	defer s.feed.viewers.Add(-1)
+	here := placeIn(r)
+	here.view(true, trusted)
+	defer here.view(false, false)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")

@@ -141,7 +141,7 @@ func TestMaxViewers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // the status is all that is looked at
-	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !resp.Close {
 		t.Errorf("the third: %s", resp.Status)
 	}
 	if n := h.Server.feed.viewers.Load(); n != 2 {

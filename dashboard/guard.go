@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
 	"net"
@@ -13,7 +14,7 @@ import (
 )
 
 const (
-	// wrongDelay is what a failed login costs, and maxWrong how many of them are tried
+	// wrongDelay is what a failed login costs, and maxWrong how many of them a host tries
 	// at once: 32 guesses a second.
 	wrongDelay = 250 * time.Millisecond
 	maxWrong   = 8
@@ -21,8 +22,8 @@ const (
 	// maxForm is the size of an order.
 	maxForm = 8 << 10
 
-	// Pages and metrics a second, and orders; several times as many at once. It is more
-	// than people and monitors ask for, and less than what a node would notice.
+	// Pages a second, and orders, of a host; several times as many at once. It is more than
+	// people ask for, and less than what a node would notice.
 	pagesASecond, pagesAtOnce   = 50, 500
 	ordersASecond, ordersAtOnce = 5, 30
 )
@@ -75,17 +76,46 @@ func (b *bucket) take(now time.Time) bool {
 	return true
 }
 
-// limited answers at most as many requests as a bucket has.
-func limited(b *bucket, next http.Handler) http.Handler {
+// full reports whether a bucket is as it was made.
+func (b *bucket) full(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left+now.Sub(b.at).Seconds()*b.perSecond >= b.most
+}
+
+// inTurn runs a handler for one request at a time, first come first served, and keeps
+// what it writes until it is done. So who reads slowly holds up nobody, and who asks in a
+// loop costs another the time of a few answers.
+func inTurn(next http.Handler) http.Handler {
+	turn := make(chan struct{}, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !b.take(time.Now()) {
-			w.Header().Set("Retry-After", "1")
-			http.Error(w, "too many requests", http.StatusTooManyRequests)
+		select {
+		case turn <- struct{}{}:
+		case <-r.Context().Done():
 			return
 		}
-		next.ServeHTTP(w, r)
+		kept := keptAnswer{ResponseWriter: w, status: http.StatusOK}
+		func() {
+			defer func() { <-turn }()
+			next.ServeHTTP(&kept, r)
+		}()
+		w.WriteHeader(kept.status)
+		_, _ = w.Write(kept.body.Bytes()) // who does not read it has gone
 	})
 }
+
+// keptAnswer keeps the status and the body of an answer.
+type keptAnswer struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+// WriteHeader keeps the status.
+func (k *keptAnswer) WriteHeader(status int) { k.status = status }
+
+// Write keeps a part of the body.
+func (k *keptAnswer) Write(b []byte) (int, error) { return k.body.Write(b) }
 
 // knownHost lets pass who calls this host by its address or by a name that it has. A page
 // whose name was made to lead here (DNS rebinding) gets nothing.
@@ -156,14 +186,13 @@ func (s *Server) loggedIn(w http.ResponseWriter, r *http.Request) bool {
 		refuse()
 		return false
 	}
-	select {
-	case s.guesses <- struct{}{}:
-		defer func() { <-s.guesses }()
-	default:
+	host := remoteHost(r.RemoteAddr)
+	if !s.guesses.begin(host) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "too many logins fail at once", http.StatusTooManyRequests)
 		return false
 	}
+	defer s.guesses.end(host)
 	if s.cfg.Login(user, password) {
 		return true
 	}

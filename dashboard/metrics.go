@@ -228,8 +228,9 @@ func collectOutbound(s node.Snapshot, gauge gaugeFunc) {
 		gauge(descRequests, float64(n), state)
 	}
 	for _, n := range s.Networks { // as many as there are proxies, and two or three more
-		gauge(descNetDown, truth(n.Down), n.Name)
-		gauge(descNetParked, float64(n.Parked), n.Name)
+		name := networkLabel(n.Name)
+		gauge(descNetDown, truth(n.Down), name)
+		gauge(descNetParked, float64(n.Parked), name)
 	}
 }
 
@@ -310,6 +311,17 @@ func networkName(n netaddr.Network) string {
 		return "unknown"
 	}
 	return n.String()
+}
+
+// networkLabel is a network of the connection manager as a label: as all others have it.
+func networkLabel(name string) string {
+	switch name {
+	case "ip4":
+		return netaddr.IPv4.String()
+	case "ip6":
+		return netaddr.IPv6.String()
+	}
+	return name
 }
 
 // messageLabel is a command as a label. The node has a table of them, and one name for

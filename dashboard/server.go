@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,7 +56,9 @@ type Server struct {
 	history *history
 	views   views
 	changed chan struct{} // the state may be another
-	guesses chan struct{}
+	guesses guesses
+	room    *room
+	name    string // of this host, if a listener is on all its addresses
 
 	begun atomic.Bool
 	conns sync.WaitGroup // connections that the HTTP server has
@@ -74,7 +78,7 @@ func New(cfg Config) (*Server, error) {
 		run:   newSecret(), token: newSecret(), form: newSecret(),
 		feed: newFeed(), history: newHistory(),
 		changed: make(chan struct{}, 1),
-		guesses: make(chan struct{}, maxWrong),
+		room:    &room{most: cfg.MaxViewers + moreConnections},
 	}
 	for _, name := range cfg.Hosts {
 		s.hosts[strings.ToLower(name)] = true
@@ -87,6 +91,7 @@ func New(cfg Config) (*Server, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ConnState:         s.count,
+		ConnContext:       withPlace,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
 	if err := s.listen(); err != nil {
@@ -98,27 +103,27 @@ func New(cfg Config) (*Server, error) {
 
 // handler is what is served.
 func (s *Server) handler() http.Handler {
-	pages, given := newBucket(pagesASecond, pagesAtOnce), newBucket(ordersASecond, ordersAtOnce)
-	open := func(h http.Handler) http.Handler { return limited(pages, h) }
-	read := func(h http.Handler) http.Handler { return limited(pages, s.mayRead(h)) }
+	pages, given := newBuckets(pagesASecond, pagesAtOnce), newBuckets(ordersASecond, ordersAtOnce)
+	open := func(h http.Handler) http.Handler { return s.limited(pages, h) }
+	read := func(h http.Handler) http.Handler { return s.limited(pages, s.mayRead(h)) }
 	mux := http.NewServeMux()
+	// These have no bucket, so that nobody can empty that of a monitor on the same host.
 	mux.Handle("GET /healthz", http.HandlerFunc(serveHealth))
-	mux.Handle("GET /readyz", open(http.HandlerFunc(s.serveReady)))
-	mux.Handle("GET /metrics", read(promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelError), MaxRequestsInFlight: 4, EnableOpenMetrics: true,
-	})))
+	mux.Handle("GET /readyz", http.HandlerFunc(s.serveReady))
+	mux.Handle("GET /metrics", s.mayRead(inTurn(promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelError), EnableOpenMetrics: true,
+	}))))
 	mux.Handle("GET /static/", s.mayRead(static()))
 	mux.Handle("GET /{$}", read(http.HandlerFunc(s.servePage)))
 	mux.Handle("GET /events", read(http.HandlerFunc(s.serveEvents)))
 	mux.Handle("GET /history", read(http.HandlerFunc(s.serveHistory)))
 	mux.Handle("GET /login", open(http.HandlerFunc(s.serveLogin)))
-	mux.Handle("POST /orders/{order}", limited(given, http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveOrder))))
+	mux.Handle("POST /orders/{order}", s.limited(given, http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveOrder))))
 	return headers(s.knownHost(mux))
 }
 
 // listen opens the listeners.
 func (s *Server) listen() error {
-	room := &room{most: int64(s.cfg.MaxViewers + moreConnections)}
 	for _, text := range s.cfg.Listen {
 		l, err := net.Listen("tcp", text)
 		if err != nil {
@@ -126,7 +131,7 @@ func (s *Server) listen() error {
 		}
 		s.listeners = append(s.listeners, l)
 		last := &s.listeners[len(s.listeners)-1]
-		*last = places{l, room}
+		*last = places{l, s.room}
 		if l.Addr().(*net.TCPAddr).AddrPort().Addr().Unmap().IsLoopback() {
 			continue
 		}
@@ -134,8 +139,24 @@ func (s *Server) listen() error {
 			return &node.ConfigError{Field: "dashboard", Value: text, Problem: "it is not on loopback: give 127.0.0.1"}
 		}
 		*last = tls.NewListener(*last, s.cfg.TLS)
+		if l.Addr().(*net.TCPAddr).IP.IsUnspecified() {
+			s.nameSelf()
+		}
 	}
 	return nil
+}
+
+// nameSelf finds a name for this host, and answers to it.
+func (s *Server) nameSelf() {
+	if len(s.cfg.Hosts) > 0 {
+		s.name = s.cfg.Hosts[0]
+		return
+	}
+	s.name = "localhost"
+	if name, err := os.Hostname(); err == nil && name != "" {
+		s.name = name
+	}
+	s.hosts[strings.ToLower(s.name)] = true
 }
 
 func (s *Server) closeListeners() {
@@ -155,21 +176,28 @@ func (s *Server) Addrs() []net.Addr {
 
 // URL returns the address of the page, on loopback if it is there too. Then it has the
 // token of this run in it: who opens it may give orders. It is a secret of who started
-// the node.
+// the node. If there is no loopback and a listener is on all addresses, it has the first
+// name of Config.Hosts, or the name of this host.
 func (s *Server) URL() string {
 	for _, l := range s.listeners {
 		if addr := l.Addr().(*net.TCPAddr); addr.IP.IsLoopback() {
 			return "http://" + addr.String() + "/?token=" + s.token
 		}
 	}
-	return "https://" + s.listeners[0].Addr().String() + "/"
+	addr := s.listeners[0].Addr().(*net.TCPAddr)
+	if addr.IP.IsUnspecified() {
+		return "https://" + net.JoinHostPort(s.name, strconv.Itoa(addr.Port)) + "/"
+	}
+	return "https://" + addr.String() + "/"
 }
 
-// count counts the connections, so that they can be waited for.
-func (s *Server) count(_ net.Conn, state http.ConnState) {
+// count counts the connections, so that they can be waited for, and notes who asks.
+func (s *Server) count(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		s.conns.Add(1)
+	case http.StateActive:
+		placeOf(conn).asks()
 	case http.StateClosed, http.StateHijacked:
 		s.conns.Done()
 	}
@@ -216,45 +244,4 @@ func (s *Server) Close() error {
 		s.closeListeners()
 	}
 	return nil
-}
-
-// places is a listener that has room for a number of connections. Who comes when there
-// is none is closed at once.
-type places struct {
-	net.Listener
-	room *room
-}
-
-// room is shared by all listeners.
-type room struct {
-	most int64
-	used atomic.Int64
-}
-
-// Accept returns the next connection that there is room for.
-func (p places) Accept() (net.Conn, error) {
-	for {
-		conn, err := p.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if p.room.used.Add(1) <= p.room.most {
-			return &place{Conn: conn, room: p.room}, nil
-		}
-		p.room.used.Add(-1)
-		_ = conn.Close() // it is told nothing: that would need time
-	}
-}
-
-// A place is an accepted connection.
-type place struct {
-	net.Conn
-	room *room
-	once sync.Once
-}
-
-// Close closes the connection and gives its place back.
-func (p *place) Close() error {
-	p.once.Do(func() { p.room.used.Add(-1) })
-	return p.Conn.Close()
 }
