@@ -149,7 +149,8 @@ func (n *Node) AddedPeers() []AddedPeer {
 
 // TryPeer dials a peer once, in the background: its events tell how it went. If it can
 // be connected it stays until its connection ends, in a place as AddPeer takes one; at
-// most MaxAddPeers are tried or stay so at once.
+// most MaxAddPeers are tried or stay so at once. A peer that is kept, and waits for the
+// time of its next try, is dialed now instead, and stays a kept one; its waits begin anew.
 //
 // It returns a *ConfigError if addr is malformed or cannot be reached, ErrTooManyAdded
 // where there is no place, ErrNotRunning before Run and net.ErrClosed after it,
@@ -166,6 +167,9 @@ func (n *Node) TryPeer(addr string) error {
 		return err
 	}
 	if err := n.cm.Check(parsed, ClassTry); err != nil {
+		if n.tryAdded(parsed) {
+			return nil
+		}
 		return fmt.Errorf("node: %w", err)
 	}
 	if !n.takeTry(parsed) {
@@ -179,6 +183,33 @@ func (n *Node) TryPeer(addr string) error {
 		}
 	})
 	return nil
+}
+
+// tryAdded dials a peer that is kept now, if it waits for its time, and reports whether
+// it did. Node.orders must be held.
+func (n *Node) tryAdded(addr net.Addr) bool {
+	requests := n.cm.Snapshot().Requests
+	n.mu.Lock()
+	i := slices.IndexFunc(n.added, func(a *addedPeer) bool { return a.req.Addr.String() == addr.String() })
+	if i < 0 {
+		n.mu.Unlock()
+		return false
+	}
+	old := n.added[i]
+	id := old.req.ID()
+	if !slices.ContainsFunc(requests, func(r connmgr.RequestInfo) bool { return r.ID == id && !r.Next.IsZero() }) {
+		n.mu.Unlock()
+		return false
+	}
+	// It is a new request, so that a session which the old one just may have begun does
+	// not take it for its own.
+	req := &connmgr.ConnReq{Addr: old.req.Addr, Permanent: true, Class: old.req.Class}
+	a := &addedPeer{text: old.text, req: req}
+	n.added[i] = a
+	n.mu.Unlock()
+	n.cm.RemoveIfLive(id, &ending{why: ReasonOperator, text: "it is dialed now"})
+	n.connect(a)
+	return true
 }
 
 // parseChosen reads the address of a peer that the operator chooses. Its error is a

@@ -532,6 +532,44 @@ func TestTryPeer(t *testing.T) {
 	})
 }
 
+// TestTryAdded: a kept peer that waits for its next try is dialed at once, and is kept as
+// before; one that is connected or being dialed is not.
+func TestTryAdded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{TargetOutbound: -1})
+		must(t, w.node.AddPeer("11.0.0.1"))
+		wait(time.Hour)
+		if p := w.node.AddedPeers()[0]; time.Until(p.NextTry) <= time.Second {
+			t.Fatalf("it does not wait: %+v", p)
+		}
+		before := w.fabric.Dialed(endpointAddr(addedAt))
+		w.serve(true)
+		must(t, w.node.TryPeer("11.0.0.1"))
+		wait(time.Second)
+		p := w.node.AddedPeers()
+		if n := w.fabric.Dialed(endpointAddr(addedAt)) - before; n != 1 || len(p) != 1 || p[0].Peer == nil || p[0].Addr != "11.0.0.1" {
+			t.Errorf("%d dials, %+v\n%s", n, p, w.lines())
+		}
+		if c := w.node.Counts(); c.Permanent != 1 || c.Wanted != 1 {
+			t.Errorf("%+v", c)
+		}
+		if err := w.node.TryPeer("11.0.0.1"); !errors.Is(err, connmgr.ReasonDuplicate) {
+			t.Errorf("connected: %v", err)
+		}
+		if !w.node.Disconnect(p[0].Peer.ID) {
+			t.Error("it cannot be disconnected")
+		}
+		wait(time.Hour)
+		if p := w.node.AddedPeers(); len(p) != 1 || p[0].Peer == nil {
+			t.Errorf("it is not kept any more: %+v", p)
+		}
+		must(t, w.node.RemovePeer("11.0.0.1"))
+		wait(time.Second)
+		w.nothingAdded()
+		w.noUnknownID()
+	})
+}
+
 // TestAddedSelf: a peer that turns out to be this node is not tried again, and says why.
 func TestAddedSelf(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

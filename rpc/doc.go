@@ -9,8 +9,8 @@
 // # Who may call
 //
 // Who has the cookie file, the user and password, or a password of rpcauth. A failed
-// login is answered after 250 ms, and 16 of a host at most at once. On loopback TLS is
-// not needed and taken all the same; elsewhere there is nothing else. Requests that a
+// login ends its connection after 250 ms, or at once where many fail; a right one is
+// never refused for those of others. On loopback TLS is not needed and taken all the same; elsewhere there is nothing else. Requests that a
 // browser sends for another site, and such for a name that is not ours, are refused.
 //
 // # What clients cannot do

@@ -66,7 +66,7 @@ func orderError(err error) error {
 	case errors.Is(err, node.ErrNotAdded):
 		return &Error{CodeNotAdded, "Error: Node could not be removed. It has not been added previously."}
 	case errors.Is(err, connmgr.ReasonDuplicate):
-		return &Error{CodeAlreadyAdded, "it is connected or being dialed already"}
+		return &Error{CodeAlreadyAdded, "it is connected or being dialed already, or waits for its network or a place to be dialed"}
 	case errors.Is(err, node.ErrNotRunning), errors.Is(err, node.ReasonNetworkOff), errors.Is(err, connmgr.ReasonNetworkDown):
 		return &Error{CodeOffline, err.Error()}
 	case errors.Is(err, node.ErrTooManyAdded):

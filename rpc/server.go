@@ -260,34 +260,34 @@ func (s *Server) knows(host string) bool {
 	return err == nil
 }
 
-// loggedIn reports whether a request has a right login, and answers it if not.
+// loggedIn reports whether a request has a right login, and answers it if not. The login is
+// looked at before the guesses are counted: who has a password is not locked out by those
+// who guess, who may be of the same host, as all are on loopback. So what bounds guesses
+// is that each costs its maker a connection: a password must be long.
 func (s *Server) loggedIn(w http.ResponseWriter, r *http.Request) bool {
-	place := r.Context().Value(placeKey{}).(*place)
 	user, password, given := r.BasicAuth()
 	if !given {
 		refuse(w)
 		return false
 	}
-	host := remoteHost(r.RemoteAddr)
-	if !place.trusted.Load() { // who has a password cannot be locked out by guessers
-		if !s.guesses.begin(host) {
-			tooMany(w, "too many logins fail at once")
-			return false
-		}
-		defer s.guesses.end(host)
-	}
 	if s.logins.ok(user, password) {
-		place.trusted.Store(true)
+		r.Context().Value(placeKey{}).(*place).trusted.Store(true)
 		return true
 	}
 	if n := s.guesses.failed(time.Now()); n > 0 {
 		s.cfg.Log.Warn("Login failed", "remote", r.RemoteAddr, "count", n)
 	}
+	w.Header().Set("Connection", "close")
+	host := remoteHost(r.RemoteAddr)
+	if !s.guesses.begin(host) {
+		tooMany(w, "too many logins fail at once")
+		return false
+	}
+	defer s.guesses.end(host)
 	select {
 	case <-time.After(wrongDelay):
 	case <-r.Context().Done():
 	}
-	w.Header().Set("Connection", "close")
 	refuse(w)
 	return false
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"sort"
 	"sync"
 
 	"holdfast/node"
@@ -17,29 +16,42 @@ import (
 // 5 MB.
 const DefaultHistory = 5000
 
+// traceShare is how many events a Hub keeps for each that is below debug, which have
+// places of their own: a node that knows no address says so twice a second, and all else
+// would be forgotten in 40 minutes.
+const traceShare = 5
+
 // Hub remembers the last events of a node, and hands them to who follows. It is fed by
 // Feed, which never waits for anybody; who is slower than the history is long loses
 // events and is told how many. All methods are safe for concurrent use.
 type Hub struct {
-	mu   sync.Mutex
-	ring []node.Event  // of Hub.next events, event i is at i modulo its length
-	next uint64        // how many events were fed
-	wake chan struct{} // closed when the next one is; nil if nobody waits
+	mu    sync.Mutex
+	main  ring
+	trace ring          // those below debug
+	next  uint64        // how many events were fed, which is the position of the next one
+	last  uint64        // Seq of the newest
+	wake  chan struct{} // closed when the next one is; nil if nobody waits
 }
 
-// NewHub returns a Hub that keeps so many events; 0 means 5000.
+// NewHub returns a Hub that keeps so many events, and a fifth as many more of those below
+// debug, one at least; 0 means 5000 and 1000.
 func NewHub(history int) *Hub {
 	if history <= 0 {
 		history = DefaultHistory
 	}
-	return &Hub{ring: make([]node.Event, history)}
+	return &Hub{main: newRing(history), trace: newRing(max(1, history/traceShare))}
 }
 
 // Feed takes an event. It is for node.Config.OnEvent.
 func (h *Hub) Feed(e node.Event) {
 	h.mu.Lock()
-	h.ring[h.next%uint64(len(h.ring))] = e
+	r := &h.main
+	if e.Level() < slog.LevelDebug {
+		r = &h.trace
+	}
+	r.add(entry{h.next, e})
 	h.next++
+	h.last = e.Seq
 	wake := h.wake
 	h.wake = nil
 	h.mu.Unlock()
@@ -93,15 +105,7 @@ func (h *Hub) Recent(f Filter) []node.Event {
 func (h *Hub) Last() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.last()
-}
-
-// last is Last. h.mu must be held.
-func (h *Hub) last() uint64 {
-	if h.next == 0 {
-		return 0
-	}
-	return h.ring[(h.next-1)%uint64(len(h.ring))].Seq
+	return h.last
 }
 
 // seqBefore returns the Seq of the event before a position, 0 if there was none. If it is
@@ -109,56 +113,74 @@ func (h *Hub) last() uint64 {
 func (h *Hub) seqBefore(at uint64) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch oldest := h.oldest(); {
-	case at == 0:
+	if at == 0 {
 		return 0
-	case at <= oldest:
-		return h.ring[oldest%uint64(len(h.ring))].Seq - 1
 	}
-	return h.ring[(at-1)%uint64(len(h.ring))].Seq
+	// The newest is always kept, so there is one from at-1 on.
+	e := h.from(at - 1).next()
+	if e.at == at-1 {
+		return e.Seq
+	}
+	return e.Seq - 1
 }
-
-// oldest returns the position of the oldest event that is kept. h.mu must be held.
-func (h *Hub) oldest() uint64 { return h.next - min(h.next, uint64(len(h.ring))) }
 
 // at returns the position of the first event with a higher Seq. A Seq that is ahead of
 // all is of another run of the node: then that of the oldest.
 func (h *Hub) at(since uint64) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	oldest := h.oldest()
-	if since == 0 {
+	switch {
+	case since == 0:
 		return 0
+	case since > h.last:
+		e := h.from(0).next()
+		if e == nil {
+			return 0
+		}
+		return e.at
 	}
-	if since > h.last() {
-		return oldest
+	higher := func(e *entry) bool { return e.Seq > since }
+	i, j := h.main.search(higher), h.trace.search(higher)
+	first := (&cursor{&h.main, &h.trace, i, j}).next()
+	if first == nil {
+		return h.next
 	}
-	first := h.ring[oldest%uint64(len(h.ring))].Seq
-	if first > since+1 {
-		return oldest - min(oldest, first-since-1) // some of those were lost
+	seen := uint64(0) // the position behind the last with no higher Seq
+	if i > 0 {
+		seen = h.main.get(i-1).at + 1
 	}
-	n := sort.Search(int(h.next-oldest), func(i int) bool {
-		return h.ring[(oldest+uint64(i))%uint64(len(h.ring))].Seq > since
-	})
-	return oldest + uint64(n)
+	if j > 0 {
+		seen = max(seen, h.trace.get(j-1).at+1)
+	}
+	// What lies between was lost, but for what has no higher Seq either.
+	return first.at - min(first.at-seen, first.Seq-since-1)
+}
+
+// from returns a cursor at the first event that is kept from a position on. h.mu must be
+// held while it is used.
+func (h *Hub) from(at uint64) *cursor {
+	behind := func(e *entry) bool { return e.at >= at }
+	return &cursor{&h.main, &h.trace, h.main.search(behind), h.trace.search(behind)}
 }
 
 // takeAtOnce is how many events are copied while the feeder waits: some 20 µs.
 const takeAtOnce = 256
 
 // take returns the events from a position on that a filter wants, the position behind
-// them, and how many were lost before.
+// them, and how many were lost before or between them.
 func (h *Hub) take(at uint64, f *Filter) (events []node.Event, next, lost uint64) {
 	batch := make([]node.Event, 0, takeAtOnce)
 	for {
 		batch = batch[:0]
 		h.mu.Lock()
-		if oldest := h.oldest(); at < oldest {
-			lost += oldest - at
-			at = oldest
-		}
-		for ; at < h.next && len(batch) < takeAtOnce; at++ {
-			batch = append(batch, h.ring[at%uint64(len(h.ring))])
+		for c := h.from(at); len(batch) < takeAtOnce; {
+			e := c.next()
+			if e == nil {
+				break
+			}
+			lost += e.at - at
+			at = e.at + 1
+			batch = append(batch, e.Event)
 		}
 		h.mu.Unlock()
 		for _, e := range batch { // a filter may be slow

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,6 +30,11 @@ func address(text string) netaddr.Addr {
 
 func numbered(seq uint64) node.Event {
 	return node.Event{Kind: node.KindStarted, Event: connmgr.Event{Seq: seq}}
+}
+
+// traced is an event below debug.
+func traced(seq uint64) node.Event {
+	return node.Event{Kind: node.KindConnection, Event: connmgr.Event{Seq: seq, Type: connmgr.EventFailed}}
 }
 
 func seqs(events []node.Event) []uint64 {
@@ -93,6 +100,94 @@ func TestSubscriptionLoses(t *testing.T) {
 			t.Errorf("since 3: %v, lost %d", seqs(events), lost)
 		}
 	})
+}
+
+// What a node without addresses says all the time takes no place from the rest, and is
+// bounded as well.
+func TestTraceHasItsOwnPlaces(t *testing.T) {
+	t.Parallel()
+	h := NewHub(10) // and 2
+	slow := h.Replay(Filter{})
+	slow.Take()
+	for seq := uint64(1); seq <= 1000; seq++ {
+		if seq%100 == 50 {
+			h.Feed(numbered(seq))
+		} else {
+			h.Feed(traced(seq))
+		}
+	}
+	want := []uint64{50, 150, 250, 350, 450, 550, 650, 750, 850, 950, 999, 1000}
+	if diff := cmp.Diff(want, seqs(h.Recent(Filter{}))); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if events, lost := slow.Take(); len(events) != 12 || lost != 988 || slow.Last() != 1000 {
+		t.Errorf("who did not follow: %v, lost %d, last %d", seqs(events), lost, slow.Last())
+	}
+	if events, lost := slow.Take(); len(events) != 0 || lost != 0 {
+		t.Errorf("again: %v, lost %d", seqs(events), lost)
+	}
+	for _, c := range []struct {
+		since, lost uint64
+		want        []uint64
+	}{
+		{949, 48, []uint64{950, 999, 1000}},
+		{970, 28, []uint64{999, 1000}}, // that one is not kept
+		{998, 0, []uint64{999, 1000}},
+		{1000, 0, nil},
+		{1001, 939, want}, // of another run: between them only
+	} {
+		s := h.Replay(Filter{Since: c.since})
+		events, lost := s.Take()
+		if diff := cmp.Diff(c.want, seqs(events)); diff != "" || lost != c.lost {
+			t.Errorf("since %d: lost %d, want %d; -want +got:\n%s", c.since, lost, c.lost, diff)
+		}
+		if s.Last() != 1000 {
+			t.Errorf("since %d: last %d", c.since, s.Last())
+		}
+	}
+}
+
+// Whatever is fed and whoever takes it when, nothing is given twice, out of order, or
+// neither given nor counted as lost; and who goes on from Last misses nothing.
+func TestHubByChance(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		h := NewHub(1 + rng.IntN(20))
+		s := h.Replay(Filter{})
+		var given, lost, fed, last uint64
+		for range 300 {
+			for range rng.IntN(1 + rng.IntN(40)) {
+				fed++
+				if rng.IntN(4) > 0 {
+					h.Feed(traced(fed))
+				} else {
+					h.Feed(numbered(fed))
+				}
+			}
+			if rng.IntN(3) > 0 {
+				continue
+			}
+			since := seqs(h.Recent(Filter{Since: s.Last()}))
+			events, n := s.Take()
+			if got := seqs(events); !slices.Equal(got, since) {
+				t.Fatalf("seed %d: who follows gets %v, and who asks %v", seed, got, since)
+			}
+			for _, e := range events {
+				if e.Seq <= last || e.Seq > fed {
+					t.Fatalf("seed %d: %d after %d", seed, e.Seq, last)
+				}
+				last = e.Seq
+			}
+			given, lost = given+uint64(len(events)), lost+n
+			if given+lost != fed || s.Last() != fed || h.Last() != fed {
+				t.Fatalf("seed %d: %d given and %d lost of %d, last %d, %d", seed, given, lost, fed, s.Last(), h.Last())
+			}
+			if rng.IntN(2) == 0 { // who comes back with the last that he saw
+				s = h.Replay(Filter{Since: s.Last()})
+			}
+		}
+	}
 }
 
 // Many follow one feeder; each gets all, in order.
