@@ -86,27 +86,24 @@ func TestSlowHead(t *testing.T) {
 	})
 }
 
+// Who does not finish his request is cut, and holds no slot.
 func TestSlowBody(t *testing.T) {
 	inMemory(t, nil, func(t *testing.T, s *Server, p *pipes) {
 		c := p.dial()
 		defer c.Close()
 		fmt.Fprint(c, head(100)+"{")
 		synctest.Wait()
-		if len(s.working) != 1 {
-			t.Error("it is not being worked on")
+		if len(s.working) != 0 {
+			t.Error("it has a slot already")
 		}
 		if _, d := untilClosed(c); d != DefaultTimeout {
 			t.Errorf("closed after %v", d)
 		}
-		synctest.Wait()
-		if len(s.working) != 0 {
-			t.Error("its slot is taken")
-		}
 	})
 }
 
-// Who does not read his answer is cut, and holds a slot until then. A net.Pipe has no
-// buffer, so that not even the first byte gets out.
+// Who does not read his answer is cut, and holds no slot. A net.Pipe has no buffer, so
+// that not even the first byte gets out.
 func TestSlowReader(t *testing.T) {
 	one := func(c *Config) { c.Limits.Requests = 1 }
 	inMemory(t, one, func(t *testing.T, s *Server, p *pipes) {
@@ -114,13 +111,28 @@ func TestSlowReader(t *testing.T) {
 		defer c.Close()
 		fmt.Fprint(c, head(len(anyCall))+anyCall)
 		synctest.Wait()
-		if w := s.ask(anyCall); w.Code != http.StatusServiceUnavailable {
+		if w := s.ask(anyCall); w.Code != http.StatusOK {
 			t.Errorf("another one meanwhile: %d", w.Code)
 		}
 		time.Sleep(DefaultTimeout)
 		synctest.Wait()
-		if w := s.ask(anyCall); w.Code != http.StatusOK {
-			t.Errorf("when he was cut: %d", w.Code)
+		if text, d := untilClosed(c); text != "" || d != 0 {
+			t.Errorf("he is not cut: %q after %v", text, d)
+		}
+	})
+}
+
+// When as many are worked on as may be, the next is told so.
+func TestBusy(t *testing.T) {
+	one := func(c *Config) { c.Limits.Requests = 1 }
+	inMemory(t, one, func(t *testing.T, s *Server, _ *pipes) {
+		s.working.take()
+		if w := s.ask(anyCall); w.Code != http.StatusServiceUnavailable {
+			t.Errorf("among too many: %d", w.Code)
+		}
+		s.working.give()
+		if w := s.ask(anyCall); w.Code != http.StatusOK || len(s.working) != 0 {
+			t.Errorf("afterwards: %d, %d slots taken", w.Code, len(s.working))
 		}
 	})
 }

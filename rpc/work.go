@@ -17,17 +17,13 @@ import (
 // 100,000 bans would fill the memory.
 const maxAnswer = 32 << 20
 
-// work answers a request of somebody who has logged in. The answer is made before it is
-// written, so that a slow reader holds nothing but its memory and a slot.
+// work answers a request of somebody who has logged in. The request is read before it has a
+// slot, and the answer is made before it is written, when the slot is given back: so a slow
+// client holds nothing but memory.
 func (s *Server) work(w http.ResponseWriter, r *http.Request) {
 	place := r.Context().Value(placeKey{}).(*place)
 	place.busy.Store(true)
 	defer place.busy.Store(false)
-	if !s.working.take() {
-		http.Error(w, "Work queue depth exceeded", http.StatusServiceUnavailable) // Core's words
-		return
-	}
-	defer s.working.give()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.Limits.Body)))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -43,23 +39,30 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request) {
 		tooMany(w, "too many calls: "+strconv.Itoa(s.cfg.Limits.Rate)+" a second are allowed")
 		return
 	}
-	var b bytes.Buffer
-	var after func()
-	status := http.StatusOK
-	switch {
-	case bad != nil:
-		none := request{bad: bad}
-		status = none.status(bad)
-		none.reply(&b, nil, bad)
-	case batch:
-		after = s.batch(r.Context(), &b, calls)
-	default:
-		status, after = s.single(r.Context(), &b, &calls[0])
+	if !s.working.take() {
+		http.Error(w, "Work queue depth exceeded", http.StatusServiceUnavailable) // Core's words
+		return
 	}
+	var b bytes.Buffer
+	status, after := s.answer(r.Context(), &b, calls, batch, bad)
 	s.write(w, &b, status, after != nil)
 	if after != nil {
 		after()
 	}
+}
+
+// answer makes the answer to a request that has a slot, and gives that back.
+func (s *Server) answer(ctx context.Context, b *bytes.Buffer, calls []request, batch bool, bad *Error) (status int, after func()) {
+	defer s.working.give()
+	switch {
+	case bad != nil:
+		none := request{bad: bad}
+		none.reply(b, nil, bad)
+		return none.status(bad), nil
+	case batch:
+		return http.StatusOK, s.batch(ctx, b, calls)
+	}
+	return s.single(ctx, b, &calls[0])
 }
 
 func (s *Server) single(ctx context.Context, b *bytes.Buffer, r *request) (int, func()) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -23,29 +24,46 @@ const crowdVariable = "HOLDFAST_BENCH_CROWD"
 
 // An order is what the clients are to do.
 type order struct {
-	Addr  string
-	Calls int           // a second
-	Slow  int           // clients
-	For   time.Duration // and how long
+	Addr      string
+	Dashboard string        // its address
+	Calls     int           // a second
+	Slow      int           // clients
+	Viewers   int           // of the dashboard
+	For       time.Duration // and how long
 }
 
-// report is what became of the calls.
+// report is what became of the calls, and of the viewers.
 type report struct {
 	Answered, Failed int
+	InTime           int    // of those answered: before the end
+	Why              string // one of the failures
 	Median, P99      time.Duration
+	Opened, Live     int // viewers that were let in, and readers of these that stayed
+	Least            int // states that any of those readers had
+}
+
+// clients carry out an order until done is closed.
+type clients struct {
+	order
+	done  chan struct{}
+	views views
 }
 
 // others are the clients beside those that call: how many there are, and what one of them
-// does until done is closed. Whoever is to be measured too, as the dashboard's viewers,
-// has a line here.
+// does until done is closed. Whoever is to be measured too has a line here.
 var others = []struct {
-	share func(slow int) int
-	be    func(addr string, done <-chan struct{}) error
+	share func(o order) int
+	be    func(c *clients) error
 }{
-	{func(int) int { return 1 }, stopped},
-	{func(slow int) int { return slow / 2 }, slowReader},
-	{func(slow int) int { return slow - slow/2 }, slowSender},
+	{func(order) int { return 1 }, stopped},
+	{func(o order) int { return o.Slow / 2 }, slowReader},
+	{func(o order) int { return o.Slow - o.Slow/2 }, slowSender},
+	{func(o order) int { return o.readers() }, viewer},
+	{func(o order) int { return o.Viewers - o.readers() }, stoppedViewer},
 }
+
+// readers is how many of the viewers read.
+func (o order) readers() int { return o.Viewers / 2 }
 
 // mix is what is called, in turn.
 var mix = []string{"getpeerinfo", "getnettotals", "getconnectioncount"}
@@ -70,12 +88,12 @@ func crowdMain() {
 }
 
 func crowd(o order) (report, error) {
-	done := make(chan struct{})
+	c := &clients{order: o, done: make(chan struct{})}
 	var wg sync.WaitGroup
-	errs := make(chan error, 1+o.Slow)
+	errs := make(chan error, 1+o.Slow+o.Viewers)
 	for _, x := range others {
-		for range x.share(o.Slow) {
-			wg.Go(func() { errs <- x.be(o.Addr, done) })
+		for range x.share(o) {
+			wg.Go(func() { errs <- x.be(c) })
 		}
 	}
 	results := make([]results, callers)
@@ -84,7 +102,7 @@ func crowd(o order) (report, error) {
 		calling.Go(func() { results[i].call(o, i) })
 	}
 	calling.Wait()
-	close(done)
+	close(c.done)
 	wg.Wait()
 	close(errs)
 	var err error
@@ -95,17 +113,25 @@ func crowd(o order) (report, error) {
 	var took []time.Duration
 	for _, x := range results {
 		r.Failed += x.failed
+		r.InTime += x.inTime
+		r.Why = cmp.Or(r.Why, x.why)
 		took = append(took, x.took...)
 	}
 	r.Answered = len(took)
 	r.Median, r.P99 = quantile(took, 0.5), quantile(took, 0.99)
+	r.Opened, r.Live = c.views.opened, len(c.views.states)
+	if r.Live > 0 {
+		r.Least = slices.Min(c.views.states)
+	}
 	return r, err
 }
 
 // results are those of one connection.
 type results struct {
 	took   []time.Duration
+	inTime int
 	failed int
+	why    string
 }
 
 // call makes calls at their times. One that is late is made at once, and its time counts
@@ -124,9 +150,13 @@ func (x *results) call(o order, i int) {
 		time.Sleep(time.Until(due))
 		if err := callOnce(client, o.Addr, mix[(n+i)%len(mix)]); err != nil {
 			x.failed++
+			x.why = err.Error()
 			continue
 		}
 		x.took = append(x.took, time.Since(due))
+		if time.Since(begin) < o.For {
+			x.inTime++
+		}
 	}
 }
 
@@ -157,49 +187,49 @@ func request(method string) string {
 }
 
 // stopped has logged in, asks for a list a thousand times over, and reads nothing.
-func stopped(addr string, done <-chan struct{}) error {
-	conn, err := dial(addr)
+func stopped(c *clients) error {
+	conn, err := dial(c.Addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	go func() { _, _ = io.WriteString(conn, strings.Repeat(request("getpeerinfo"), 1000)) }() // until it is full, or closed
-	<-done
+	<-c.done
 	return nil
 }
 
 // slowReader has logged in too, and reads 1 KB of the same ten times a second.
-func slowReader(addr string, done <-chan struct{}) error {
-	conn, err := dial(addr)
+func slowReader(c *clients) error {
+	conn, err := dial(c.Addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	go func() { _, _ = io.WriteString(conn, strings.Repeat(request("getpeerinfo"), 1000)) }()
 	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
-	return every(done, func() error {
+	return every(c.done, func() error {
 		_, err := conn.Read(make([]byte, 1024))
 		return err
 	})
 }
 
 // slowSender sends a byte of a request ten times a second; when he is cut he begins anew.
-func slowSender(addr string, done <-chan struct{}) error {
-	conn, err := dial(addr)
+func slowSender(c *clients) error {
+	conn, err := dial(c.Addr)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
 	text := request("getpeerinfo")
 	sent := 0
-	return every(done, func() error {
+	return every(c.done, func() error {
 		if _, err := io.WriteString(conn, text[sent%len(text):][:1]); err == nil {
 			sent++
 			return nil
 		}
 		_ = conn.Close()
 		sent = 0
-		conn, err = dial(addr)
+		conn, err = dial(c.Addr)
 		return err
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type half struct {
 	ping, ping99 time.Duration
 	cpu          time.Duration // of the node, its server and its peers
 	left         int           // peers
+	cut          int           // viewers
 	clients      report
 }
 
@@ -56,10 +58,22 @@ func measure(w *world, sz size) (quiet, loaded []half, err error) {
 }
 
 func (w *world) half(sz size, clients bool) (h half, err error) {
+	cut, err := w.cut()
+	if err != nil {
+		return h, err
+	}
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(done)
+	wg.Go(func() { w.comeAndGo(w.stranger, done) })
 	before, began := w.peers(), cpu()
 	var finish func() (report, error)
 	if clients {
-		finish, err = startCrowd(order{w.server.Addrs()[0].String(), sz.calls, sz.slow, sz.phase})
+		finish, err = startCrowd(order{
+			Addr: w.server.Addrs()[0].String(), Dashboard: w.dashboard.Addrs()[0].String(),
+			Calls: sz.calls, Slow: sz.slow, Viewers: sz.viewers, For: sz.phase,
+		})
 		if err != nil {
 			return h, err
 		}
@@ -76,6 +90,11 @@ func (w *world) half(sz size, clients bool) (h half, err error) {
 			h.left++
 		}
 	}
+	if err != nil {
+		return h, err
+	}
+	h.cut, err = w.cut()
+	h.cut -= cut
 	return h, err
 }
 
@@ -118,25 +137,42 @@ func write(out io.Writer, sz size, quiet, loaded []half) {
 		slices.Sort(ratios)
 		return quantile(qs, 0.5), quantile(ls, 0.5), ratios[(len(ratios)-1)/2]
 	}
-	var left, failed, answered int
+	var left, failed, answered, inTime, cut int
+	first := loaded[0].clients
+	opened, live, least := first.Opened, first.Live, first.Least
 	for i := range loaded {
+		opened, live = min(opened, loaded[i].clients.Opened), min(live, loaded[i].clients.Live)
+		least = min(least, loaded[i].clients.Least)
+		cut += loaded[i].cut
 		left += quiet[i].left + loaded[i].left
 		failed += loaded[i].clients.Failed
 		answered += loaded[i].clients.Answered
+		inTime += loaded[i].clients.InTime
 	}
 	seconds := sz.phase.Seconds() * float64(len(loaded))
-	rate := float64(answered) / seconds
-	fmt.Fprintf(out, "| what | quiet | %d calls a second, %d slow clients | ratio | goal | met |\n| --- | ---: | ---: | ---: | --- | --- |\n", sz.calls, sz.slow+1)
+	rate := float64(inTime) / seconds
+	fmt.Fprintf(out, "| what | quiet | %d calls a second, %d slow clients, %d viewers | ratio | goal | met |\n| --- | ---: | ---: | ---: | --- | --- |\n", sz.calls, sz.slow+1, sz.viewers)
 	q, l, ratio := duration(func(h half) time.Duration { return h.ping })
 	fmt.Fprintf(out, "| ping of a peer, median | %s | %s | %.2f | 1 ms more | %s |\n", ms(q), ms(l), ratio, yes(l-q <= time.Millisecond))
 	q99, l99, ratio := duration(func(h half) time.Duration { return h.ping99 })
 	fmt.Fprintf(out, "| ping of a peer, 99 of 100 | %s | %s | %.2f | | |\n", ms(q99), ms(l99), ratio)
 	fmt.Fprintf(out, "| peers that left | | %d | | 0 | %s |\n", left, yes(left == 0))
 	fmt.Fprintf(out, "| calls answered, a second | | %.0f | | 99 of 100 | %s |\n", rate, yes(rate >= 0.99*float64(sz.calls)))
+	fmt.Fprintf(out, "| calls answered after the end of the round | | %d of %d | | | |\n", answered-inTime, answered)
 	fmt.Fprintf(out, "| calls that failed | | %d | | 0 | %s |\n", failed, yes(failed == 0))
+	for _, h := range loaded {
+		if h.clients.Failed > 0 {
+			fmt.Fprintf(os.Stderr, "%d calls failed; one: %s\n", h.clients.Failed, h.clients.Why)
+		}
+	}
 	_, median, _ := duration(func(h half) time.Duration { return h.clients.Median })
 	_, p99, _ := duration(func(h half) time.Duration { return h.clients.P99 })
 	fmt.Fprintf(out, "| a call, median | | %s | | | |\n| a call, 99 of 100 | | %s | | | |\n", ms(median), ms(p99))
+	readers := order{Viewers: sz.viewers}.readers()
+	fmt.Fprintf(out, "| viewers let in, in the worst round | | %d of %d | | all | %s |\n", opened, sz.viewers, yes(opened == sz.viewers))
+	fmt.Fprintf(out, "| viewers that read, live to the end | | %d of %d | | all | %s |\n", live, readers, yes(live == readers))
+	fmt.Fprintf(out, "| states that such a one had, a second, the least | | %.1f | | | |\n", float64(least)/sz.phase.Seconds())
+	fmt.Fprintf(out, "| viewers cut off, a round, of %d that do not read | | %.0f | | | |\n", sz.viewers-readers, float64(cut)/float64(len(loaded)))
 	qc, lc, _ := duration(func(h half) time.Duration { return h.cpu })
 	share := func(d time.Duration) float64 { return 100 * d.Seconds() / sz.phase.Seconds() }
 	fmt.Fprintf(out, "| processor time, of one core | %.0f %% | %.0f %% | | | |\n", share(qc), share(lc))

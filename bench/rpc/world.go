@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 
+	"holdfast/dashboard"
 	"holdfast/node"
 	"holdfast/rpc"
 	"holdfast/simnet"
@@ -19,24 +21,32 @@ const (
 	password = "secret"
 )
 
-// world is a node on loopback with its peers, and the server that is measured.
+// world is a node on loopback with its peers, and the servers that are measured.
 type world struct {
-	node   *node.Node
-	server *rpc.Server
-	close  func() error
+	ctx       context.Context // of all of it
+	node      *node.Node
+	server    *rpc.Server
+	dashboard *dashboard.Server
+	ids       map[uint64]bool // the peers that are to stay
+	stranger  *simnet.Peer    // and one that comes and goes
+	close     func() error
 }
 
 // newWorld waits until all peers are there.
 func newWorld(peers int) (*world, error) {
-	hub := stream.NewHub(0)
+	hub, meter := stream.NewHub(0), dashboard.NewMeter()
 	n, err := node.New(node.Config{
 		Params: &chaincfg.RegressionNetParams, Listen: []string{"127.0.0.1:0"}, AllowLoopback: true,
-		TargetOutbound: -1, MaxPeers: peers + 10, OnEvent: hub.Feed,
+		TargetOutbound: -1, MaxPeers: peers + 10,
+		OnEvent: func(e node.Event) {
+			hub.Feed(e)
+			meter.Feed(e)
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	net, err := simnet.New(simnet.Config{Seed: 1, Peers: []simnet.Spec{{Count: peers, Gossip: nobody}}})
+	net, err := simnet.New(simnet.Config{Seed: 1, Peers: []simnet.Spec{{Count: peers + 1, Gossip: nobody}}})
 	if err != nil {
 		return nil, err
 	}
@@ -44,31 +54,38 @@ func newWorld(peers int) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	page, err := dashboard.New(dashboard.Config{Listen: []string{"127.0.0.1:0"}, Node: n, Hub: hub, Meter: meter})
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
 	go func() { ended <- n.Run(ctx) }()
 	go func() { ended <- server.Serve(ctx) }()
-	w := &world{n, server, func() error {
+	go func() { ended <- page.Serve(ctx) }()
+	w := &world{ctx: ctx, node: n, server: server, dashboard: page, close: func() error {
 		net.Close()
 		cancel()
-		return errors.Join(<-ended, <-ended)
+		return errors.Join(<-ended, <-ended, <-ended)
 	}}
 	if err := net.Start(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
-	for _, p := range net.Peers() {
+	w.stranger = net.Peers()[peers]
+	for _, p := range net.Peers()[:peers] {
 		go func() { _ = p.Connect(ctx, n.Listening()[0]) }() // who does not get in is missed below
 	}
-	for began := time.Now(); n.Counts().Inbound < peers; time.Sleep(10 * time.Millisecond) {
+	for began := time.Now(); len(w.ids) < peers; time.Sleep(10 * time.Millisecond) {
 		if time.Since(began) > 30*time.Second {
-			return nil, errors.Join(fmt.Errorf("only %d of %d peers came", n.Counts().Inbound, peers), w.close())
+			return nil, errors.Join(fmt.Errorf("only %d of %d peers came", len(w.ids), peers), w.close())
 		}
+		w.ids = w.ready()
 	}
 	return w, nil
 }
 
-// peers returns who is there and has shaken hands.
-func (w *world) peers() map[uint64]bool {
+// ready returns who is there and has shaken hands.
+func (w *world) ready() map[uint64]bool {
 	ids := make(map[uint64]bool)
 	for _, p := range w.node.Peers() {
 		if p.State == node.StateReady {
@@ -78,10 +95,17 @@ func (w *world) peers() map[uint64]bool {
 	return ids
 }
 
+// peers are those of them that are to stay.
+func (w *world) peers() map[uint64]bool {
+	ids := w.ready()
+	maps.DeleteFunc(ids, func(id uint64, _ bool) bool { return !w.ids[id] })
+	return ids
+}
+
 // pingEvery is as often as the node can be asked to ping.
 const pingEvery = time.Second
 
-// pings has all peers pinged every second for some time, and returns how long the answers
+// pings has all peers that are to stay pinged every second for some time, and returns how long the answers
 // took. One that is awaited counts with how long it is.
 func (w *world) pings(d time.Duration) []time.Duration {
 	var all []time.Duration
@@ -89,7 +113,9 @@ func (w *world) pings(d time.Duration) []time.Duration {
 		w.node.Ping()
 		time.Sleep(min(d, pingEvery))
 		for _, p := range w.node.Peers() {
-			all = append(all, max(p.Ping, p.PingWait))
+			if w.ids[p.ID] {
+				all = append(all, max(p.Ping, p.PingWait))
+			}
 		}
 	}
 	return all
