@@ -39,6 +39,36 @@ func TestNetworkChangedRetriesAtOnce(t *testing.T) {
 	})
 }
 
+// A dial that began before the network changed, and fails for want of a network after, says
+// nothing of the network as it is now.
+func TestNetworkChangedDuringDial(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		var up atomic.Bool
+		const takes = 3 * time.Second
+		w.answer = func(context.Context, net.Addr) error {
+			began := up.Load()
+			time.Sleep(takes)
+			if !began {
+				return errNoNet
+			}
+			return nil
+		}
+		cm := w.manager(Config{})
+		cm.Start()
+		for i := range 4 { // enough for an outage, if they counted
+			go cm.Connect(&ConnReq{Addr: addrN(i), Permanent: true})
+		}
+		time.Sleep(time.Second)
+		up.Store(true)
+		cm.NetworkChanged()
+		time.Sleep(2*takes - time.Second + time.Millisecond)
+		synctest.Wait()
+		if n := w.open.Load(); n != 4 || w.count(EventNetworkDown) != 0 {
+			t.Errorf("%d of 4 are connected, told %d times that the network is down", n, w.count(EventNetworkDown))
+		}
+	})
+}
+
 func TestHigherMaxPendingWakesTheQueue(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.answer = hang

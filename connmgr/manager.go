@@ -56,8 +56,9 @@ type ConnManager struct {
 
 	auto      auto
 	networks  map[string]*network
-	lastNet   *network // the one that was looked up last
-	downCount int      // networks that are down
+	lastNet   *network      // the one that was looked up last
+	downCount int           // networks that are down
+	changed   time.Duration // when NetworkChanged was called last
 
 	inbound inbound
 	stream  stream

@@ -109,6 +109,7 @@ func (cm *ConnManager) answer(p *pending, reason Reason, err error) {
 		n.probe = nil
 	}
 	switch {
+	case cm.outdated(p, reason):
 	case !reason.Local():
 		// A dial from before the outage proves the network only if it worked.
 		if n.down && (reason == ReasonNone || p.began > n.since) {
@@ -127,6 +128,12 @@ func (cm *ConnManager) answer(p *pending, reason Reason, err error) {
 			cm.networkDown(n, reason, err)
 		}
 	}
+}
+
+// outdated reports whether a dial failed for a reason of our own that may be over: it
+// began before the network changed. The lock must be held.
+func (cm *ConnManager) outdated(p *pending, reason Reason) bool {
+	return reason.Local() && p.began < cm.changed
 }
 
 // countLocal counts a local failure if it speaks against the network, and not
@@ -230,7 +237,8 @@ func (cm *ConnManager) nextProbe() time.Duration {
 // NetworkChanged tells the manager that our own network is different now: a link
 // came up, an address or a route changed, the machine woke from sleep, or the
 // proxy is back. Everything that waits because of a failure of our own is
-// retried, staggered, and automatic dials begin afresh. It may be called at any
+// retried, staggered, and automatic dials begin afresh; a dial in flight that fails so is
+// retried at once. It may be called at any
 // time; if nothing was waiting it does nothing.
 func (cm *ConnManager) NetworkChanged() {
 	cm.mu.Lock()
@@ -238,6 +246,7 @@ func (cm *ConnManager) NetworkChanged() {
 	if cm.phase != phaseRunning {
 		return
 	}
+	cm.changed = cm.since()
 	cm.auto.restart()
 	cm.auto.pauses = nil
 	i := 0

@@ -96,6 +96,7 @@ func (cm *ConnManager) fail(p *pending, reason Reason, err error) error {
 	c := p.c
 	p.reason, p.err = reason, err
 	slow := c.pos == posSlow
+	outdated := p.where == whereDialing && cm.outdated(p, reason)
 	c.setState(ConnFailing)
 	cm.tell(c, Event{Type: EventFailed, Reason: reason, Err: err})
 	if p.where == whereDialing {
@@ -105,9 +106,13 @@ func (cm *ConnManager) fail(p *pending, reason Reason, err error) error {
 	cm.place(c, posWaiting)
 	failure := p.failure("dial")
 	if c.Permanent {
-		if reason.Local() && p.net.down {
+		switch {
+		case reason.Local() && p.net.down:
 			cm.wait(p, ReasonNetworkDown)
-		} else {
+		case outdated:
+			c.retries = 0
+			cm.retryIn(p, 0)
+		default:
 			c.failedAgain() // forgotten when the network changes, if it was to blame
 			cm.retry(p)
 		}
