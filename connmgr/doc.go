@@ -1,6 +1,6 @@
 // Package connmgr keeps a node's connections: it dials, retries, accepts and
 // limits. It knows net.Addr and net.Conn and no protocol, and it imports the
-// standard library only.
+// standard library only, and holdfast/socks, which does too.
 //
 // A manager is made by [New] from a [Config] and run by [ConnManager.Run], or
 // by Start, Stop and Wait. It keeps TargetOutbound automatic connections to

@@ -29,7 +29,7 @@ var (
 // of failure, the error of the connection to the proxy, or that of a context.
 type Error struct {
 	Op     string // "connect", "resolve", "resolve_ptr", "probe" or "check"
-	Proxy  string // Dialer.Proxy
+	Proxy  string // Dialer.Proxy, without what is before an @: it may be a login
 	Target string // what was asked for; empty for "probe" and "check"
 	Err    error
 }

@@ -165,6 +165,9 @@ func TestSecretsStayOut(t *testing.T) {
 	if got := d.String(); got != "socks5://user@p:1" {
 		t.Errorf("String is %q", got)
 	}
+	if got := (&Dialer{Proxy: "user:hush@p:1"}).String(); got != "socks5://...@p:1" {
+		t.Error("a Dialer that Check refuses is shown as", got)
+	}
 	if got := (&Dialer{Proxy: "p:1", Isolate: true}).String(); got != "socks5://p:1 (isolated)" {
 		t.Errorf("String is %q", got)
 	}

@@ -12,7 +12,7 @@ func (d Dialer) String() string {
 	if d.Username != "" {
 		s += d.Username + "@"
 	}
-	s += d.Proxy
+	s += d.shown()
 	if d.Isolate {
 		s += " (isolated)"
 	}

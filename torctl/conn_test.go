@@ -2,18 +2,14 @@ package torctl
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,90 +232,6 @@ func TestNotices(t *testing.T) {
 	})
 }
 
-// Who listens on the port may be anything.
-func TestGarbage(t *testing.T) {
-	t.Parallel()
-	info := func(auth string) string { return "250-PROTOCOLINFO 1\r\n250-AUTH " + auth + "\r\n250 OK\r\n" }
-	for _, tt := range []struct {
-		name, says string
-		want       error
-	}{
-		{"HTTP", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", ErrProtocol},
-		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", ErrProtocol},
-		{"SMTP", "220 mail.example.org ESMTP\r\n", ErrProtocol},
-		{"zeros", strings.Repeat("\x00", 100000), ErrProtocol},
-		{"an error", "510 Unrecognized command\r\n", ErrProtocol},
-		{"nothing of itself", "250 OK\r\n", ErrProtocol},
-		{"AUTH alone", "250-AUTH METHODS=NULL\r\n250 OK\r\n", ErrProtocol},
-		{"no AUTH", "250-PROTOCOLINFO 1\r\n250 OK\r\n", ErrProtocol},
-		{"a broken path", info(`METHODS=SAFECOOKIE COOKIEFILE="/x`), ErrProtocol},
-		{"a broken version", "250-PROTOCOLINFO 1\r\n250-AUTH METHODS=NULL\r\n250-VERSION Tor=\"\\400\"\r\n250 OK\r\n", ErrProtocol},
-		{"no methods", info("METHODS="), ErrAuth},
-		{"unknown methods", info("METHODS=RETINA"), ErrAuth},
-		{"two answers", strings.Repeat(info("METHODS=NULL"), 3), nil},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				c, err := Dial(t.Context(), piped(says(tt.says)))
-				if tt.want == nil {
-					// The second answers AUTHENTICATE, the third nothing.
-					if err == nil {
-						defer c.Close()
-						<-c.Done()
-						err = c.Err()
-					}
-					tt.want = ErrProtocol
-				}
-				if !errors.Is(err, tt.want) {
-					t.Error(err)
-				}
-			})
-		})
-	}
-}
-
-// Who sends without end is cut off after what we hold of a reply.
-func TestGigabytes(t *testing.T) {
-	t.Parallel()
-	for _, part := range []string{"250-x\r\n", "x", "\r\n", "250+a=\r\n", "250 " + strings.Repeat("x", 4000)} {
-		t.Run(fmt.Sprintf("%.10q", part), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				var sent atomic.Int64
-				c, err := Dial(t.Context(), piped(func(nc net.Conn) {
-					go func() { _, _ = io.Copy(io.Discard, nc) }()
-					block := []byte(strings.Repeat(part, 1+4096/len(part)))
-					for sent.Load() < 1<<30 {
-						n, err := nc.Write(block)
-						sent.Add(int64(n))
-						if err != nil {
-							return
-						}
-					}
-				}))
-				synctest.Wait()
-				if c != nil || !errors.Is(err, ErrProtocol) || sent.Load() > 2*maxReply {
-					t.Errorf("%v after %d bytes", err, sent.Load())
-				}
-			})
-		})
-	}
-}
-
-func TestOneByteAtATime(t *testing.T) {
-	t.Parallel()
-	file := cookieFile(t, testCookie)
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeTor{auth: "METHODS=COOKIE,SAFECOOKIE COOKIEFILE=" + quoted(file), cookie: []byte(testCookie), slow: true}
-		c := open(t, f.options())
-		p, err := c.AddOnion(t.Context(), Onion{VirtualPort: 8333, Target: "127.0.0.1:8334"})
-		if err != nil || p.Key != fakeKey(1) || !slices.Equal(f.published(), []string{p.ServiceID}) {
-			t.Error(p.ServiceID, err)
-		}
-	})
-}
-
 func TestOnion(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -469,79 +381,5 @@ func TestLastWords(t *testing.T) {
 				t.Error(err)
 			}
 		})
-	}
-}
-
-func TestSecretsAreNotShown(t *testing.T) {
-	t.Parallel()
-	const password = "correct horse"
-	key := fakeKey(3)
-	o := Options{Address: "unix:/run/tor/control", Password: password}
-	for _, v := range []any{
-		o, &o,
-		[]Options{o},
-		map[string]Options{"x": o},
-		Service{Control: o},
-		&Service{Control: o},
-		Onion{Key: key},
-		&Onion{Key: key},
-		Published{ServiceID: "x", Key: key},
-		&Published{Key: key},
-	} {
-		var b bytes.Buffer
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-			fmt.Fprintf(&b, verb+"\n", v)
-		}
-		slog.New(slog.NewTextHandler(&b, nil)).Info("m", "v", v)
-		slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "v", v)
-		if err := json.NewEncoder(&b).Encode(v); err != nil && !strings.Contains(err.Error(), "func(torctl.Event)") {
-			t.Errorf("%T: %v", v, err)
-		}
-		for _, s := range []string{password, key, key[20:40], fmt.Sprintf("%x", password), "correct"} {
-			if strings.Contains(b.String(), s) {
-				t.Errorf("%T shows %q:\n%s", v, s, b.String())
-			}
-		}
-	}
-	if got := fmt.Sprint(o, Options{}, Onion{Key: "k", VirtualPort: 1, Target: "t"}, Published{ServiceID: "x"}); got !=
-		"{Address:/run/tor/control Password:(secret)} {Address:127.0.0.1:9051 Password:} {Key:(secret) VirtualPort:1 Target:t Flags:[]} {ServiceID:x Key:}" {
-		t.Error(got)
-	}
-
-	// Nor does an error, should Tor repeat what it was told.
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeTor{auth: "METHODS=HASHEDPASSWORD"}
-		f.answer = func(line string) (string, bool) {
-			return "513 What is \x1b[31m" + line + "?\r\n", !strings.HasPrefix(line, "PROTOCOLINFO")
-		}
-		o := f.options()
-		o.Password = password
-		_, err := Dial(t.Context(), o)
-		if !errors.Is(err, ErrAuth) || strings.Contains(err.Error(), fmt.Sprintf("%x", password)) || strings.Contains(err.Error(), "\x1b") {
-			t.Error(err)
-		}
-		f = &fakeTor{}
-		c := open(t, f.options())
-		f.set(func() { f.answer = func(line string) (string, bool) { return "513 " + line + "\r\n", true } })
-		if _, err = c.AddOnion(t.Context(), Onion{Key: key, VirtualPort: 1, Target: "x"}); !isReply(err, 513) || strings.Contains(err.Error(), key) {
-			t.Error(err)
-		}
-	})
-}
-
-func TestAddresses(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"": "tcp 127.0.0.1:9051", "127.0.0.1:1": "tcp 127.0.0.1:1", "[::1]:9051": "tcp [::1]:9051", "unix:/run/tor/control": "unix /run/tor/control",
-	} {
-		dial := func(_ context.Context, network, address string) (net.Conn, error) {
-			if got := network + " " + address; got != want {
-				t.Errorf("%q: %s", in, got)
-			}
-			return nil, errRefused
-		}
-		if _, err := Dial(t.Context(), Options{Address: in, DialContext: dial}); !errors.Is(err, errRefused) {
-			t.Error(err)
-		}
 	}
 }

@@ -169,11 +169,11 @@ func (f *clientFlags) open() (*client, error) {
 // that it shows there, "" for none.
 func (f *clientFlags) where(dir, network string) (address, cert string) {
 	if f.server != "" {
-		return withPort(f.server, rpcPorts[network]), f.cert
+		return withPort(f.server, ports[network].rpc), f.cert
 	}
 	address, cert, ok := readAddress(dir)
 	if !ok {
-		address = withPort("127.0.0.1", rpcPorts[network])
+		address = withPort("127.0.0.1", ports[network].rpc)
 	}
 	return address, cmp.Or(f.cert, cert)
 }

@@ -21,15 +21,6 @@ import (
 // subsystemWeb is the subsystem of the dashboard.
 const subsystemWeb = "DASH"
 
-// dashboardPorts are ours: none is one of Bitcoin Core's or btcd's.
-var dashboardPorts = map[string]int{
-	mainnet:    8340,
-	"testnet4": 48340,
-	"signet":   38340,
-	"regtest":  18440,
-	"simnet":   18560,
-}
-
 // watchers see the events of a node besides the log.
 type watchers struct {
 	hub   *stream.Hub
@@ -66,10 +57,10 @@ func (f *dashboardFlags) open(n *node.Node, w *watchers, log *logs, dir, network
 		cfg.Hosts = append(slices.Clone(hosts), name)
 	}
 	for _, text := range f.listen {
-		cfg.Listen = append(cfg.Listen, withPort(text, dashboardPorts[network]))
+		cfg.Listen = append(cfg.Listen, withPort(text, ports[network].page))
 	}
 	if len(cfg.Listen) == 0 {
-		cfg.Listen = []string{withPort("127.0.0.1", dashboardPorts[network])}
+		cfg.Listen = []string{withPort("127.0.0.1", ports[network].page)}
 	}
 	if server != nil {
 		cfg.Login, cfg.TLS = server.Login, server.TLS()

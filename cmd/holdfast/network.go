@@ -24,6 +24,16 @@ var networks = []struct {
 	{"simnet", &chaincfg.SimNetParams, "join a simulation network; its peers must be given"},
 }
 
+// ports are where a network's daemon takes commands and shows its page. They are ours:
+// none is one of Bitcoin Core's or btcd's.
+var ports = map[string]struct{ rpc, page int }{
+	mainnet:    {8341, 8340},
+	"testnet4": {48341, 48340},
+	"signet":   {38341, 38340},
+	"regtest":  {18441, 18440},
+	"simnet":   {18561, 18560},
+}
+
 // networkFlags are the flags that choose a network.
 type networkFlags map[string]*bool
 

@@ -23,15 +23,6 @@ import (
 // subsystemRPC is the subsystem of the RPC server.
 const subsystemRPC = "RPCS"
 
-// rpcPorts are ours: none is one of Bitcoin Core's or btcd's.
-var rpcPorts = map[string]int{
-	mainnet:    8341,
-	"testnet4": 48341,
-	"signet":   38341,
-	"regtest":  18441,
-	"simnet":   18561,
-}
-
 // cookieName is the file with the RPC password of a run, in a network's directory.
 const cookieName = ".cookie"
 
@@ -69,10 +60,10 @@ func (f *rpcFlags) config(dir, network string) (rpc.Config, error) {
 		return cfg, usagef("--rpcuser and --rpcpass need each other")
 	}
 	for _, text := range f.listen {
-		cfg.Listen = append(cfg.Listen, withPort(text, rpcPorts[network]))
+		cfg.Listen = append(cfg.Listen, withPort(text, ports[network].rpc))
 	}
 	if len(cfg.Listen) == 0 {
-		cfg.Listen = []string{withPort("127.0.0.1", rpcPorts[network])}
+		cfg.Listen = []string{withPort("127.0.0.1", ports[network].rpc)}
 	}
 	if cfg.TLSCert == "" && cfg.TLSKey == "" && (f.elsewhere || beyondLoopback(f.listen)) {
 		cfg.TLSCert, cfg.TLSKey = filepath.Join(dir, "rpc.cert"), filepath.Join(dir, "rpc.key")
