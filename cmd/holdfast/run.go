@@ -189,6 +189,7 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 		return err
 	}
 	var wg sync.WaitGroup
+	servers.announce()
 	wg.Go(func() { servers.run(ctx) })
 	wg.Go(func() { logStatus(ctx, log, n, statusEvery) })
 	wg.Go(func() { service.watch(ctx, func() { n.Snapshot() }) })

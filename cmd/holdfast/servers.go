@@ -38,6 +38,17 @@ func (f *runFlags) openServers(n *node.Node, w *watchers, log *logs, params *cha
 	return s, nil
 }
 
+// announce tells where they are. It is called before the node runs, so that standard output
+// and the file have these lines and the node's in one order.
+func (s *servers) announce() {
+	if s.rpc != nil {
+		s.log.logf(subsystemRPC, slog.LevelInfo, "Taking commands on %v", s.rpc.Addrs())
+	}
+	if s.web != nil {
+		s.log.logf(subsystemWeb, slog.LevelInfo, "Web page on %v: holdfast dashboard prints its address", s.web.Addrs())
+	}
+}
+
 // run serves until ctx ends.
 func (s *servers) run(ctx context.Context) {
 	defer forgetAddress(s.dir)
@@ -45,7 +56,6 @@ func (s *servers) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	if s.rpc != nil {
-		s.log.logf(subsystemRPC, slog.LevelInfo, "Taking commands on %v", s.rpc.Addrs())
 		wg.Go(func() {
 			if err := s.rpc.Serve(ctx); err != nil {
 				s.log.logf(subsystemRPC, slog.LevelError, "No more commands are taken: %v", err)
@@ -53,7 +63,6 @@ func (s *servers) run(ctx context.Context) {
 		})
 	}
 	if s.web != nil {
-		s.log.logf(subsystemWeb, slog.LevelInfo, "Web page on %v: holdfast dashboard prints its address", s.web.Addrs())
 		wg.Go(func() { serveDashboard(ctx, s.web, s.log) })
 	}
 }
