@@ -148,7 +148,7 @@ func TestNetworkOffAndAgain(t *testing.T) {
 func TestNetworkOffFirst(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		dir := t.TempDir()
-		w := newWorld(t, Config{DataDir: dir, Seeds: fabricSeeds(12), AddPeer: []string{"11.11.0.1"}}, honest(12)...)
+		w := newWorld(t, Config{DataDir: dir, Seeds: fabricSeeds(60), AddPeer: []string{"11.11.0.1"}}, honest(60)...)
 		wait(time.Minute)
 		longest := w.node.longest()
 		w.node.SetNetworkActive(false)
@@ -160,7 +160,7 @@ func TestNetworkOffFirst(t *testing.T) {
 		}
 
 		dials := w.fabric.Stats().Dials
-		off := Config{DataDir: dir, Seeds: fabricSeeds(12), AddPeer: []string{"11.11.0.1"}}
+		off := Config{DataDir: dir, Seeds: fabricSeeds(60), AddPeer: []string{"11.11.0.1"}}
 		var mu sync.Mutex
 		var first []net.Addr
 		dial := w.fabric.Dialer(ourAddr)
@@ -182,7 +182,7 @@ func TestNetworkOffFirst(t *testing.T) {
 		}
 		for _, a := range longest {
 			found := false
-			for _, b := range first[:min(len(first), 3)] { // beside the added one
+			for _, b := range first[:min(len(first), 9)] { // eight are asked for at once, beside the added one
 				found = found || a.String() == b.String()
 			}
 			if !found {
