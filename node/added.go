@@ -241,7 +241,7 @@ func (n *Node) keep(a *addedPeer) error {
 			manual++
 		}
 	}
-	if _, ok := n.cfg.divide(n.wantedFixed() + 1); !ok || manual >= n.cfg.MaxAddPeers {
+	if _, ok := n.budget.divide(n.wantedFixed() + 1); !ok || manual >= n.cfg.MaxAddPeers {
 		return ErrTooManyAdded
 	}
 	n.added = append(n.added, a)
@@ -267,7 +267,7 @@ func (n *Node) forgetAdded(addr net.Addr) *addedPeer {
 func (n *Node) takeTry(addr net.Addr) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if _, ok := n.cfg.divide(n.wantedFixed() + 1); !ok || n.tries >= n.cfg.MaxAddPeers {
+	if _, ok := n.budget.divide(n.wantedFixed() + 1); !ok || n.tries >= n.cfg.MaxAddPeers {
 		return false
 	}
 	n.tries++

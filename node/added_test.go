@@ -43,7 +43,7 @@ func (w *world) nothingAdded() {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	start, _ := n.cfg.divide(0)
+	start, _ := n.cfg.budget().divide(0)
 	if len(n.chosen) > 0 || n.tries != 0 || n.shares != start {
 		w.t.Errorf("left: chosen %v, %d tried, places %+v, %+v at the start", n.chosen, n.tries, n.shares, start)
 	}

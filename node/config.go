@@ -239,7 +239,7 @@ type settings struct {
 	class     connmgr.Class
 	bans      BanPolicy // at the start
 	auto      bool      // automatic outbound connections are wanted
-	inbound   uint32    // at the start, as TargetOutbound is
+	inbound   uint32    // at the start, as MaxPeers and TargetOutbound are
 	short     int       // places for short connections
 }
 
@@ -293,7 +293,7 @@ func (cfg Config) check() (settings, error) {
 	if len(connect) > 0 {
 		s.permanent, s.given, s.class = connect, cfg.Connect, ClassConnect
 	}
-	return s, s.share()
+	return s, s.share(len(s.permanent))
 }
 
 // checkWays makes the ways, and refuses what they do not lead to.
@@ -330,21 +330,21 @@ func (s *settings) checkWays(fixed ...[]net.Addr) error {
 	return nil
 }
 
-// share divides MaxPeers between permanent, automatic and inbound peers.
-func (s *settings) share() error {
+// share divides MaxPeers between so many permanent peers, automatic and inbound ones.
+func (s *settings) share(permanent int) error {
 	if s.MaxPeers < 0 {
 		return &ConfigError{"maxpeers", strconv.Itoa(s.MaxPeers), "at least one peer must be allowed"}
 	}
-	free := s.MaxPeers - len(s.permanent)
+	free := s.MaxPeers - permanent
 	if free < 0 {
-		return &ConfigError{"maxpeers", strconv.Itoa(s.MaxPeers), fmt.Sprintf("%d peers are to be connected for ever: allow at least as many", len(s.permanent))}
+		return &ConfigError{"maxpeers", strconv.Itoa(s.MaxPeers), fmt.Sprintf("%d peers are to be connected for ever: allow at least as many", permanent)}
 	}
 	lonely := s.Params.Net == wire.SimNet && len(s.Seeds)+len(s.SeedNodes) == 0
 	if s.class == ClassConnect || lonely || s.TargetOutbound < 0 {
 		s.TargetOutbound = 0
 	}
 	s.TargetOutbound = min(s.TargetOutbound, free)
-	s.auto = s.TargetOutbound > 0
+	s.auto, s.short = s.TargetOutbound > 0, 0
 	s.inbound = uint32(free - s.TargetOutbound)
 	// Feelers, and the asking of seed nodes, have one place.
 	switch short := s.auto && (s.Feelers > 0 || len(s.SeedNodes) > 0); {

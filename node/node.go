@@ -82,6 +82,7 @@ type Node struct {
 	added    []*addedPeer          // in the order in which they were added
 	tries    int                   // peers that are tried, or were and stay
 	chosen   map[netaddr.Addr]int  // of both; see choose
+	budget   budget
 	shares   shares
 	off      bool          // networking is
 	toggled  chan struct{} // closed when it is switched
@@ -140,7 +141,8 @@ func New(cfg Config) (*Node, error) {
 		})
 		n.choose(addr, 1)
 	}
-	n.shares, _ = s.divide(len(s.permanent))
+	n.budget = s.budget()
+	n.shares, _ = n.budget.divide(len(s.permanent))
 	return n, nil
 }
 

@@ -3,21 +3,71 @@ package node
 import (
 	"cmp"
 	"slices"
+	"strconv"
 )
 
 // shares is how many of MaxPeers are for automatic peers and for inbound ones. The
 // others are for those that the operator chose, and one for short connections.
 type shares struct{ target, inbound int }
 
+// PeerLimits are how many peers there may be: what of a Config's numbers can change while
+// the node runs. The zero value of each field means what it means there.
+type PeerLimits struct {
+	MaxPeers       int // Config.MaxPeers
+	TargetOutbound int // Config.TargetOutbound
+}
+
+// SetPeerLimits replaces the limits. Peers for whom there is no place any more are sent
+// away: inbound ones as by an eviction, and of the automatic ones the surplus. It returns
+// a *ConfigError for what New would refuse, for fewer places than peers that were chosen
+// since, and for what needs another start: to begin with automatic peers, or to have none
+// any more. It returns net.ErrClosed after the end. An error changes nothing.
+func (n *Node) SetPeerLimits(l PeerLimits) error {
+	n.orders.Lock()
+	defer n.orders.Unlock()
+	if err := n.mayOrder(); err != nil {
+		return err
+	}
+	s := n.cfg
+	s.MaxPeers, s.TargetOutbound = l.MaxPeers, l.TargetOutbound
+	s.fillDefaults()
+	n.mu.Lock()
+	fixed := n.wantedFixed()
+	n.mu.Unlock()
+	err := s.share(fixed)
+	switch {
+	case err != nil:
+		return err
+	case s.auto != n.cfg.auto:
+		return &ConfigError{"targetoutbound", "", "to begin with automatic peers, or to have none any more, start again"}
+	case s.short < n.cfg.short:
+		return &ConfigError{"maxpeers", strconv.Itoa(l.MaxPeers), "there is no place for feelers: allow one more"}
+	}
+	n.mu.Lock()
+	n.budget = s.budget()
+	n.mu.Unlock()
+	n.share()
+	return nil
+}
+
+// budget is what there is to be shared.
+type budget struct {
+	most   int // Config.MaxPeers
+	target int // Config.TargetOutbound
+	short  int // places for short connections
+}
+
+func (s *settings) budget() budget { return budget{s.MaxPeers, s.TargetOutbound, s.short} }
+
 // divide returns the shares beside so many peers of the operator's choice, and false if
 // these are too many. Automatic peers have theirs before inbound ones. They never get
 // more than at the start: what is left is for inbound ones.
-func (s *settings) divide(chosen int) (shares, bool) {
-	free := s.MaxPeers - s.short - chosen
+func (b budget) divide(chosen int) (shares, bool) {
+	free := b.most - b.short - chosen
 	if free < 0 {
 		return shares{}, false
 	}
-	target := min(s.TargetOutbound, free)
+	target := min(b.target, free)
 	return shares{target, free - target}, true
 }
 
@@ -26,7 +76,7 @@ func (s *settings) divide(chosen int) (shares, bool) {
 func (n *Node) share() {
 	n.mu.Lock()
 	before := n.shares
-	n.shares, _ = n.cfg.divide(n.wantedFixed()) // it was asked for by who was added
+	n.shares, _ = n.budget.divide(n.wantedFixed()) // it was asked for by who was added
 	now := n.shares
 	n.mu.Unlock()
 	n.limit()
@@ -85,7 +135,7 @@ func (n *Node) shrink() {
 		}
 		s := left[id]
 		delete(left, id)
-		n.publish(s.event(Event{Kind: KindEvicted, Why: ReasonEvicted, Text: "its place is for a peer of the operator's choice"}))
+		n.publish(s.event(Event{Kind: KindEvicted, Why: ReasonEvicted, Text: "the operator has another use for its place"}))
 		s.end(&ending{why: ReasonEvicted})
 	}
 }

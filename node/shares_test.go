@@ -1,6 +1,9 @@
 package node
 
 import (
+	"errors"
+	"fmt"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -31,10 +34,10 @@ func TestDivide(t *testing.T) {
 	} {
 		s, err := Config{Params: &chaincfg.RegressionNetParams, MaxPeers: tt.max, TargetOutbound: tt.target}.check()
 		must(t, err)
-		if start, _ := s.divide(0); start != (shares{s.TargetOutbound, int(s.inbound)}) {
+		if start, _ := s.budget().divide(0); start != (shares{s.TargetOutbound, int(s.inbound)}) {
 			t.Errorf("%+v: at the start %+v, not %+v", tt, start, s)
 		}
-		got, ok := s.divide(tt.chosen)
+		got, ok := s.budget().divide(tt.chosen)
 		if got != tt.want || ok != tt.ok {
 			t.Errorf("MaxPeers %d, target %d, %d chosen: %+v, %v, want %+v, %v", tt.max, tt.target, tt.chosen, got, ok, tt.want, tt.ok)
 		}
@@ -42,6 +45,60 @@ func TestDivide(t *testing.T) {
 			t.Errorf("MaxPeers %d: %d in all", tt.max, all)
 		}
 	}
+}
+
+// TestSetPeerLimits changes the limits while the node runs, with more peers about than
+// there is room for.
+func TestSetPeerLimits(t *testing.T) {
+	type limits = PeerLimits
+	rounds := []struct {
+		limits
+		outbound, inbound int    // a minute later, of 4 fixed ones and as many others as may be
+		refused           string // the field
+	}{
+		{limits{}, 8, 12, ""},
+		{limits{MaxPeers: 15}, 8, 2, ""}, // one place is for feelers
+		{limits{MaxPeers: 15, TargetOutbound: 3}, 3, 7, ""},
+		{limits{MaxPeers: 15, TargetOutbound: 20}, 10, 0, ""},
+		{limits{MaxPeers: 4}, 10, 0, "targetoutbound"}, // that would be none
+		{limits{MaxPeers: 5}, 10, 0, "maxpeers"},       // no place for feelers
+		{limits{MaxPeers: 3}, 10, 0, "maxpeers"},
+		{limits{MaxPeers: -1}, 10, 0, "maxpeers"},
+		{limits{TargetOutbound: -1}, 10, 0, "targetoutbound"},
+		{limits{MaxPeers: 6}, 1, 0, ""},
+		{limits{TargetOutbound: 12}, 12, 12, ""},
+	}
+	inBubble(t, func(t *testing.T) {
+		fixed := []string{"11.0.0.1", "11.1.0.1", "11.2.0.1"}
+		w := newWorld(t, Config{Seeds: fabricSeeds(40), AddPeer: fixed, Listen: []string{listenAt}}, honest(40)...)
+		must(t, w.node.AddPeer("11.3.0.1"))
+		guest := 0
+		for i, r := range rounds {
+			what := fmt.Sprintf("round %d (%+v)", i, r.limits)
+			err := w.node.SetPeerLimits(r.limits)
+			var wrong *ConfigError
+			if errors.As(err, &wrong); (err != nil) != (r.refused != "") || err != nil && wrong.Field != r.refused {
+				t.Errorf("%s: %v", what, err)
+			}
+			wait(time.Second)
+			for ; w.node.Counts().Inbound < min(12, w.node.Info().MaxInbound); guest++ {
+				w.dialIn(fmt.Sprintf("8.%d.0.1", guest)).shake()
+				wait(time.Second)
+			}
+			wait(time.Minute)
+			c, in := w.node.Counts(), w.node.Info()
+			if c.Outbound != r.outbound || c.Inbound != r.inbound || c.Permanent != 4 {
+				t.Errorf("%s: %v, want %d outbound, %d inbound", what, c, r.outbound, r.inbound)
+			}
+			if c.Outbound+c.Inbound+c.Permanent > in.MaxPeers || in.TargetOutbound != r.outbound {
+				t.Errorf("%s: %v of %+v", what, c, in)
+			}
+		}
+		w.stop()
+		if err := w.node.SetPeerLimits(limits{}); !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	})
 }
 
 // TestYounger: whom the operator trusts goes last, and of the others who came last goes

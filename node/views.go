@@ -38,10 +38,10 @@ type Info struct {
 }
 
 // Info returns what the node is. MaxInbound and TargetOutbound change with AddPeer and
-// RemovePeer.
+// RemovePeer, and with MaxPeers by SetPeerLimits.
 func (n *Node) Info() Info {
 	n.mu.Lock()
-	s := n.shares
+	b, s := n.budget, n.shares
 	n.mu.Unlock()
 	proxies, shared := n.ways.proxyOf()
 	return Info{
@@ -50,7 +50,7 @@ func (n *Node) Info() Info {
 		ProtocolVersion: wire.ProtocolVersion,
 		Services:        n.cfg.Services,
 		Started:         n.began,
-		MaxPeers:        n.cfg.MaxPeers,
+		MaxPeers:        b.most,
 		MaxInbound:      s.inbound,
 		TargetOutbound:  s.target,
 		Proxies:         proxies,

@@ -10,8 +10,8 @@ import (
 	"holdfast/node"
 )
 
-// banSettings are what node.BanPolicy is made of.
-var banSettings = []string{"banduration", "banthreshold", "nobanning", "whitelist"}
+// nodeSettings are what node.BanPolicy and node.PeerLimits are made of.
+var nodeSettings = []string{"banduration", "banthreshold", "maxpeers", "nobanning", "targetoutbound", "whitelist"}
 
 // live changes a running node as the configuration file says.
 type live struct {
@@ -43,6 +43,10 @@ func (l *live) reread() error {
 	if err != nil {
 		return now.blame(err)
 	}
+	err = l.node.SetPeerLimits(node.PeerLimits{MaxPeers: cfg.MaxPeers, TargetOutbound: cfg.TargetOutbound})
+	if err != nil { // first, since it depends on the peers of this moment
+		return now.blame(flagError(err))
+	}
 	err = l.node.SetBanPolicy(node.BanPolicy{
 		Duration:  cfg.BanDuration,
 		Threshold: cfg.BanThreshold,
@@ -62,7 +66,7 @@ func (l *live) reread() error {
 		switch {
 		case name == "debuglevel":
 			levels = true
-		case slices.Contains(banSettings, name):
+		case slices.Contains(nodeSettings, name):
 			l.log.infof("%s is %s from now on (%s)", name, now.text(name), now.from(name))
 		default:
 			l.log.logf(node.SubsystemNode, slog.LevelWarn, "%s has changed (%s): this takes effect at the next start", name, now.from(name))

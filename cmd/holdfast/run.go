@@ -68,8 +68,8 @@ Settings can also stand in the environment, as HOLDFAST_MAXPEERS=40, and in a
 configuration file, as maxpeers=40, there also below a section for one network, as
 [signet]. The command line outweighs the environment, and that the file. SIGHUP
 opens the log file again, and reads the settings again: of those, debuglevel,
-banduration, banthreshold, nobanning and whitelist change at once, others with the
-next start.`,
+maxpeers, targetoutbound, banduration, banthreshold, nobanning and whitelist change
+at once, others with the next start.`,
 		Example: `  holdfast run
   holdfast run --signet --listen 0.0.0.0
   holdfast run --regtest --connect 127.0.0.1:18444
