@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -79,6 +80,7 @@ func numbers(t *testing.T, m said) (list []uint64) {
 }
 
 // TestLive: a page is told which run this is, what it missed, the state, and what comes.
+// An event that comes in that moment may be told twice: pages pass over what they have.
 func TestLive(t *testing.T) {
 	h := serve(t, nil)
 	for i := range uint64(5) {
@@ -96,12 +98,17 @@ func TestLive(t *testing.T) {
 	}
 	h.feed(event(6))
 	for m := next(); ; m = next() {
-		if m.kind == "events" {
-			if fmt.Sprint(numbers(t, m)) != "[6]" {
-				t.Errorf("%+v, want event 6", m)
-			}
-			break
+		if m.kind != "events" {
+			continue
 		}
+		news := slices.DeleteFunc(numbers(t, m), func(seq uint64) bool { return seq <= 5 })
+		if len(news) == 0 {
+			continue
+		}
+		if fmt.Sprint(news) != "[6]" {
+			t.Errorf("%+v, want event 6", m)
+		}
+		break
 	}
 	for next().kind != "state" { // and the state after it
 		continue

@@ -69,7 +69,7 @@ func ips(from, n int) []netip.Addr {
 // TestSeeds asks a DNS server in memory.
 func TestSeeds(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		w := newWorld(t, Config{Seeds: []Seed{}}, simnet.Mix(20)...)
+		w := newWorld(t, Config{Seeds: []Seed{}}, honest(20)...)
 		dns, err := simnet.ListenDNS(simnet.DNSConfig{
 			Transport: w.fabric,
 			Zones: []simnet.Zone{
