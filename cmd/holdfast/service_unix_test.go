@@ -35,7 +35,8 @@ func TestService(t *testing.T) {
 	}
 	var out bytes.Buffer
 	cmd := exec.Command("sh", "-c", "LISTEN_PID=$$ exec holdfast run --regtest --nodnsseed --nofilelogging")
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify, "WATCHDOG_USEC=100000", "LISTEN_FDS=1", "HOLDFAST_DATADIR="+t.TempDir())
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify, "WATCHDOG_USEC=100000", "LISTEN_FDS=1", "HOLDFAST_DATADIR="+t.TempDir(),
+		"HOLDFAST_RPCLISTEN=127.0.0.1:0", "HOLDFAST_DASHBOARD=127.0.0.1:0")
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
