@@ -137,7 +137,7 @@ func (cm *ConnManager) admit(conn net.Conn) {
 	if reason != ReasonNone {
 		cm.inbound.refused++
 		if reason == ReasonHostFull || reason == ReasonPrefixFull {
-			cm.limitReached(reason)
+			cm.limitReached(reason, c.addr)
 		}
 		cm.emit(Event{Type: EventRefused, Reason: reason, Addr: c.addr, Inbound: true})
 		cm.mu.Unlock()
@@ -158,7 +158,7 @@ func (cm *ConnManager) admit(conn net.Conn) {
 		conn = c
 	}
 	if most := cm.lim.MaxInbound; most != nil && uint64(cm.inbound.total) == uint64(*most) {
-		cm.limitReached(ReasonInboundFull)
+		cm.limitReached(ReasonInboundFull, nil)
 	}
 	cm.hand(conn)
 }

@@ -141,7 +141,7 @@ func (cm *ConnManager) take(c *ConnReq) (*pending, error) {
 		return cm.register(c), nil
 	}
 	if reason == ReasonClassFull {
-		cm.limitReached(reason)
+		cm.limitReached(reason, nil)
 	}
 	cm.emit(Event{Type: EventRefused, Reason: reason, Addr: c.Addr, Class: c.class()})
 	return nil, &Error{Op: "connect", Addr: c.Addr, Reason: reason}

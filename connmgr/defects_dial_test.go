@@ -245,6 +245,8 @@ func TestDefect09NoHerd(t *testing.T) {
 	})
 }
 
+// A full node refuses a permanent peer each time it connects. btcd #577: it
+// came back every 5 s for ever.
 func TestDefect12FullHouseSlowsDown(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		var cm *ConnManager

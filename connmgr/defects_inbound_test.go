@@ -15,8 +15,8 @@ import (
 // The faults of btcd's connmgr that are about accepting, numbered as in
 // README.md, shown to be absent.
 
-// badListener fails every Accept with err, until that is taken away; then it
-
+// badListener fails every Accept with err, until that is taken away; then it gives
+// what is put into conns.
 type badListener struct {
 	w       *world
 	err     atomic.Pointer[error]
@@ -101,6 +101,29 @@ func TestDefect01ListenerClosedByAnother(t *testing.T) {
 		}
 		if n := w.count(EventAcceptFailed); n != 1 {
 			t.Errorf("told %d times, want once", n)
+		}
+	})
+}
+
+// TestLimitReachedNamesWho: a limit for one host is told with the host that met it.
+func TestLimitReachedNamesWho(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		l := newBadListener(w, nil)
+		cm := w.manager(Config{
+			MaxInboundPerHost: 1, TargetOutbound: TargetNone,
+			Listeners: []net.Listener{l}, OnAccept: func(net.Conn) {},
+		})
+		cm.Start()
+		for _, from := range []string{"10.0.0.1", "10.0.0.2", "10.0.0.1"} {
+			l.conns <- w.conn(&net.TCPAddr{IP: net.ParseIP(from), Port: 10000})
+			synctest.Wait()
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		i := slices.IndexFunc(w.events, func(e Event) bool { return e.Type == EventLimitReached })
+		want := "Limit reached by 10.0.0.1:10000: its host has as many connections as one host may"
+		if i < 0 || w.events[i].String() != want {
+			t.Errorf("%v, want %q", w.events, want)
 		}
 	})
 }

@@ -240,10 +240,6 @@ func TestDefect07LateConnectionIsClosed(t *testing.T) {
 	})
 }
 
-// A full node refuses a permanent peer each time it connects. btcd #577: it
-
-// came back every 5 s for ever.
-
 func TestDefect14FailedOneShotsAreForgotten(t *testing.T) {
 	w := newWorld(t)
 	w.answer = func(context.Context, net.Addr) error { return errRefused }
@@ -284,9 +280,7 @@ func TestDefect14FailedOneShotsAreForgotten(t *testing.T) {
 // tests beside the code.
 
 // With -race this shows that nothing races; see also the compat package for
-
 // UseLogger.
-
 func TestDefect19NoDataRaces(t *testing.T) {
 	t.Run("one request connected twice", func(t *testing.T) {
 		w := newWorld(t)

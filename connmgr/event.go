@@ -21,7 +21,7 @@ const (
 	EventClosed                            // a connection ended, or a pending request was given up
 	EventRefused                           // a limit refused a request or an inbound connection
 	EventRetryAt                           // the request waits; At says until when, if that is known
-	EventLimitReached                      // a limit is full now; Reason says which
+	EventLimitReached                      // a limit is full now; Reason says which, Addr whose, if it is for some only
 	EventAccepted                          // an inbound connection was taken
 	EventListening                         // a listener was taken over
 	EventAcceptFailed                      // Accept fails; repeated at most every 30 s, with Count
@@ -137,6 +137,9 @@ func (e Event) sentence() string {
 	case EventRetryAt:
 		return e.retry()
 	case EventLimitReached:
+		if e.Addr != nil {
+			return fmt.Sprintf("Limit reached by %s: %s", e.who(), e.cause())
+		}
 		return "Limit reached: " + e.cause()
 	case EventAccepted:
 		return "Accepted " + e.who()

@@ -56,13 +56,13 @@ func (cm *ConnManager) accept(l net.Listener, addr net.Addr) {
 	}
 }
 
-// limitReached tells that a limit is full, once in a while. The lock must be
-// held.
-func (cm *ConnManager) limitReached(reason Reason) {
+// limitReached tells that a limit is full, once in a while; addr is who met it, if it is
+// a limit for some. The lock must be held.
+func (cm *ConnManager) limitReached(reason Reason, addr net.Addr) {
 	now := cm.now()
 	if said, ok := cm.limitSaid[reason]; ok && now.Sub(said) < repeatEvery {
 		return
 	}
 	cm.limitSaid[reason] = now
-	cm.emit(Event{Type: EventLimitReached, Reason: reason})
+	cm.emit(Event{Type: EventLimitReached, Reason: reason, Addr: addr})
 }

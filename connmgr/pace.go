@@ -87,7 +87,7 @@ func (cm *ConnManager) autoFailed() {
 		return
 	}
 	if !was {
-		cm.limitReached(ReasonTooManyFails)
+		cm.limitReached(ReasonTooManyFails, nil)
 	}
 	cm.pauseSlot(false)
 }
