@@ -31,6 +31,7 @@ package banlist
 //	table.go        where the bans are
 //	hosts.go        those of single hosts: a hash table
 //	filter.go       says of most hosts at once that they are not banned
+//	marks.go        says of IPv4 addresses until when they are banned
 //	limit.go        how many bans nobody asked for are kept
 //	journal.go      the lines of the file (pure)
 //	load.go         Open: reading the file, and setting a damaged one aside

@@ -355,6 +355,44 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// Marks say what the table says, at whatever time, and however many come and go.
+func TestMarks(t *testing.T) {
+	var c clock
+	l := New(Options{Now: c.now})
+	rnd := testenv.NewRand(t)
+	at := []int64{-1, 0, 1, 2, 1_760_000_000, markLast - 1, markLast, markLast + 1, lastSecond}
+	model := map[netaddr.Host]int64{}
+	few := func() netaddr.Host { return netaddr.FromIP(netip.AddrFrom4([4]byte{3: byte(rnd.IntN(200))})) }
+	for step := range 20_000 {
+		h := few()
+		if step >= 10_000 { // none comes twice
+			h = netaddr.FromIP(netip.AddrFrom4([4]byte{10, 0, byte(step >> 8), byte(step)}))
+		}
+		until := at[1+rnd.IntN(len(at)-1)]
+		if rnd.IntN(9) == 0 {
+			until = forever
+		}
+		r, err := newRecord(SubjectOf(h), "", Operator, 0, until)
+		must(t, err)
+		l.table.put(r)
+		model[h] = r.until
+		if step >= 10_000 || rnd.IntN(3) == 0 {
+			l.table.remove(r.subject)
+			delete(model, h)
+		}
+		for _, h := range []netaddr.Host{h, few(), few()} {
+			now := at[rnd.IntN(len(at))]
+			until, banned := model[h]
+			if got := l.BannedAt(h, time.Unix(now, 0)); got != (banned && now < until) {
+				t.Fatalf("step %d: %v until %d is banned at %d: %v", step, h, until, now, got)
+			}
+		}
+	}
+	if n := len(l.table.marks.Load().cells); n > 3*len(model) {
+		t.Errorf("%d cells for %d bans", n, len(model))
+	}
+}
+
 // Asking allocates nothing.
 func TestNoAllocations(t *testing.T) {
 	var c clock
@@ -364,7 +402,7 @@ func TestNoAllocations(t *testing.T) {
 	must(t, l.BanFor(subject(onion), time.Hour, "", Operator))
 	for _, text := range []string{"10.1.1.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", onion, i2p} {
 		h := host(text)
-		if n := testing.AllocsPerRun(100, func() { l.Banned(h) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { l.Banned(h); l.BannedAt(h, epoch) }); n != 0 {
 			t.Errorf("%s: %v", text, n)
 		}
 	}
@@ -389,7 +427,7 @@ func TestConcurrent(t *testing.T) {
 				default:
 				}
 				for _, text := range []string{"10.1.1.1", "192.0.2.1", onion} {
-					if _, ok := l.Banned(host(text)); !ok {
+					if _, ok := l.Banned(host(text)); !ok || !l.BannedAt(host(text), c.now()) {
 						t.Errorf("%s is not banned", text)
 						return
 					}
@@ -414,13 +452,13 @@ func TestConcurrent(t *testing.T) {
 				if err := l.BanFor(s, time.Hour, "", Score); err != nil {
 					t.Error(err)
 				}
-				if _, ok := l.BannedIP(p.Addr()); !ok {
+				if _, ok := l.BannedIP(p.Addr()); !ok || !l.BannedAt(netaddr.FromIP(p.Addr()), c.now()) {
 					t.Errorf("%s is not banned", s)
 				}
 				if was, err := l.Unban(s); !was || err != nil {
 					t.Errorf("%s: %v, %v", s, was, err)
 				}
-				if _, ok := l.BannedIP(p.Addr()); ok {
+				if _, ok := l.BannedIP(p.Addr()); ok || l.BannedAt(netaddr.FromIP(p.Addr()), c.now()) {
 					t.Errorf("%s is still banned", s)
 				}
 				c.advance(time.Millisecond)

@@ -212,6 +212,10 @@ func TestModel(t *testing.T) {
 					if want, wantOK := model.banned(canonical(h), now); got != want || ok != wantOK {
 						t.Fatalf("%v: %v, %v; want %v, %v", h, got, ok, want, wantOK)
 					}
+					at := now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "later")) * time.Second)
+					if _, want := model.banned(canonical(h), at); l.BannedAt(h, at) != want {
+						t.Fatalf("%v is banned at %v: %v", h, at, !want)
+					}
 				}
 				if err := l.table.check(); err != nil {
 					t.Fatal(err)

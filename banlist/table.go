@@ -14,13 +14,14 @@ import (
 // routing table. A hash table finds one of a million hosts in half of the time that a
 // routing table needs (bench/banlist), but only the latter finds ranges.
 //
-// Changes, and reading hosts, need List.mu. The filter and the ranges are read
+// Changes, and reading hosts, need List.mu. The filter, the marks and the ranges are read
 // without it: what readers see of the ranges is replaced, and never changed.
 type table struct {
 	seed   maphash.Seed
 	ips    hosts[[16]byte]     // IPv4 addresses are mapped
 	names  hosts[netaddr.Host] // onion services, I2P destinations
 	filter atomic.Pointer[filter]
+	marks  atomic.Pointer[marks] // of those of ips that are IPv4
 	ranges atomic.Pointer[bart.Table[ban]]
 
 	// building is a table of ranges that is changed in place, since nobody reads it
@@ -41,6 +42,7 @@ func (t *table) clear() {
 	t.ips = hosts[[16]byte]{hash: t.hashIP}
 	t.names = hosts[netaddr.Host]{hash: t.hashName}
 	t.filter.Store(newFilter(0))
+	t.marks.Store(newMarks(0))
 	t.ranges.Store(new(bart.Table[ban]))
 	t.automatic = 0
 }
@@ -110,6 +112,7 @@ func (t *table) put(r record) {
 		hash := t.hashIP(ip.As16())
 		t.announce(hash)
 		t.ips.put(hash, ip.As16(), r.ban)
+		t.mark(hash, ip.As16(), r.until)
 	default:
 		p := netip.PrefixFrom(ip, int(r.subject.bits))
 		if t.building != nil {
@@ -150,7 +153,9 @@ func (t *table) remove(s Subject) {
 	case !ok:
 		t.names.remove(t.hashName(s.host), s.host)
 	case !s.isRange():
-		t.ips.remove(t.hashIP(ip.As16()), ip.As16())
+		hash := t.hashIP(ip.As16())
+		t.unmark(hash, ip.As16())
+		t.ips.remove(hash, ip.As16())
 	case t.building != nil:
 		t.building.Delete(netip.PrefixFrom(ip, int(s.bits)))
 	default:

@@ -31,7 +31,7 @@ func TestRun(t *testing.T) {
 	if err := run(&out, 1, 100*time.Microsecond, 1000); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"| 10 hosts |", "| 1000 ranges (/24) |", "| ours |", "| btcd's map of strings |", "Goal", "| Compact |"} {
+	for _, part := range []string{"| 10 hosts |", "| 1000 ranges (/24) |", "| ours |", "| ours, yes or no at a time |", "| btcd's map of strings |", "Goal", "The clock alone", "| Compact |"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("no %q in\n%s", part, &out)
 		}

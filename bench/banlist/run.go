@@ -50,7 +50,11 @@ func run(w io.Writer, passes int, sample time.Duration, most int) error {
 		}
 		fmt.Fprintln(w)
 		if t.n == most {
-			fmt.Fprintf(w, "Goal, under %d ns: not banned %s, banned %s.\n\n", goal, met(misses[0]), met(hits[0]))
+			fmt.Fprintf(w, "Goal, under %d ns: not banned %s, banned %s; at a time: %s, %s.\n\n", goal,
+				met(misses[0]), met(hits[0]), met(misses[1]), met(hits[1]))
+		}
+		if t.length == 32 {
+			floor(w, t.n, passes, sample)
 		}
 		runtime.KeepAlive(results)
 	}

@@ -86,14 +86,15 @@ const reason = "flooding addresses"
 
 var subjects = []subject{
 	{name: "ours", start: func(bans []netip.Prefix, until time.Time) asker {
-		l := banlist.New(banlist.Options{})
-		if _, err := l.ImportCore(coreList(bans, until)); err != nil {
-			panic(err)
-		}
+		l := ours(bans, until)
 		return func(h *hosts, i int) bool {
 			_, banned := l.Banned(h.ours[i])
 			return banned
 		}
+	}},
+	{name: "ours, yes or no at a time", start: func(bans []netip.Prefix, until time.Time) asker {
+		l, now := ours(bans, until), time.Now()
+		return func(h *hosts, i int) bool { return l.BannedAt(h.ours[i], now) }
 	}},
 	// btcd v0.26.2, server.go, handleAddPeerMsg: only one goroutine asks, so there is
 	// no lock.
@@ -152,6 +153,14 @@ var subjects = []subject{
 			return ok && time.Now().Before(e.until)
 		}
 	}},
+}
+
+func ours(bans []netip.Prefix, until time.Time) *banlist.List {
+	l := banlist.New(banlist.Options{})
+	if _, err := l.ImportCore(coreList(bans, until)); err != nil {
+		panic(err)
+	}
+	return l
 }
 
 // coreList returns a list of bans in Core's form. Long lists come from files.
