@@ -41,7 +41,7 @@ func TestBtcctl(t *testing.T) {
 		{[]string{"getnettotals"}, `"totalbytessent": [1-9]`},
 		{[]string{"getnetworkinfo"}, `"subversion": "/holdfast:`},
 		{[]string{"getnodeaddresses"}, `^\[\s*\]$`},
-		{[]string{"debuglevel", "show"}, `CMGR`},
+		{[]string{"debuglevel", "show"}, `^Supported subsystems \[.*CMGR.*\]\nLevels .*CMGR=debug`},
 		{[]string{"debuglevel", "debug,RPCS=trace"}, `^Done\.$`},
 		{[]string{"node", "disconnect", btcd.peer}, `^(null)?$`},
 		{[]string{"addnode", btcd.peer, "remove"}, `^(null)?$`},

@@ -39,12 +39,18 @@ type daemon struct {
 // it takes calls.
 func startHoldfast(ctx context.Context, t *testing.T, more ...string) *daemon {
 	t.Helper()
+	return startHoldfastAt(ctx, t, "127.0.0.1:0", more...)
+}
+
+// startHoldfastAt is the same, and says where it takes calls.
+func startHoldfastAt(ctx context.Context, t *testing.T, rpc string, more ...string) *daemon {
+	t.Helper()
 	path, err := built()
 	must(t, err)
 	dir := t.TempDir()
 	return begun(ctx, t, start(t, path, append([]string{
 		"run", "--regtest", "--datadir", dir, "--listen", "127.0.0.1:0", "--nodnsseed", "--targetoutbound", "0", "--nodashboard",
-		"--rpclisten", "127.0.0.1:0", "--rpcuser", user, "--rpcpass", password, "--debuglevel", "debug",
+		"--rpclisten", rpc, "--rpcuser", user, "--rpcpass", password, "--debuglevel", "debug",
 		"--services", "0x9", // btcd hangs up on others
 	}, more...)...), filepath.Join(dir, "regtest"))
 }

@@ -33,6 +33,13 @@ func newClient(t *testing.T, d *daemon, cert []byte, make func(*rpcclient.ConnCo
 
 func single(c *rpcclient.ConnConfig) (*rpcclient.Client, error) { return rpcclient.New(c, nil) }
 
+// socket is what the client opens unless it is told not to. It is not opened again when
+// the daemon has gone.
+func socket(c *rpcclient.ConnConfig) (*rpcclient.Client, error) {
+	c.HTTPPostMode, c.Endpoint, c.DisableAutoReconnect = false, "ws", true
+	return rpcclient.New(c, nil)
+}
+
 // raw calls what the client has no method for.
 func raw(t *testing.T, c *rpcclient.Client, into any, method string, params ...any) {
 	t.Helper()
@@ -61,15 +68,16 @@ func code(err error) btcjson.RPCErrorCode {
 }
 
 // TestRPCClient calls all that btcd's client has a method for and that a node without a
-// chain can answer, without TLS and with it, on one port.
+// chain can answer: by POST and over a websocket, without TLS and with it, on one port.
 func TestRPCClient(t *testing.T) {
 	t.Parallel()
 	for _, secure := range []bool{false, true} {
-		t.Run(fmt.Sprintf("TLS=%v", secure), func(t *testing.T) { everyMethod(t, secure) })
+		t.Run(fmt.Sprintf("POST,TLS=%v", secure), func(t *testing.T) { everyMethod(t, secure, single) })
+		t.Run(fmt.Sprintf("websocket,TLS=%v", secure), func(t *testing.T) { everyMethod(t, secure, socket) })
 	}
 }
 
-func everyMethod(t *testing.T, secure bool) {
+func everyMethod(t *testing.T, secure bool, open func(*rpcclient.ConnConfig) (*rpcclient.Client, error)) {
 	ctx := begin(t)
 	btcd := startBTCD(ctx, t)
 	var files []string
@@ -84,7 +92,7 @@ func everyMethod(t *testing.T, secure bool) {
 		cert, err = os.ReadFile(files[1])
 		must(t, err)
 	}
-	c := newClient(t, d, cert, single)
+	c := newClient(t, d, cert, open)
 
 	network, err := c.GetCurrentNet()
 	must(t, err)
@@ -244,11 +252,14 @@ func everyMethod(t *testing.T, secure bool) {
 	if _, err := c.GetBlockCount(); code(err) != btcjson.ErrRPCMethodNotFound.Code {
 		t.Errorf("getblockcount: %v", err)
 	}
-	wrong := newClient(t, d, cert, func(cfg *rpcclient.ConnConfig) (*rpcclient.Client, error) {
-		cfg.Pass = "guessed"
-		return single(cfg)
-	})
-	if _, err := wrong.GetPeerInfo(); err == nil || !strings.Contains(err.Error(), "status code: 401") {
+	wrong := &rpcclient.ConnConfig{Host: d.rpc, User: user, Pass: "guessed", HTTPPostMode: true, DisableTLS: cert == nil, Certificates: cert}
+	guess, err := open(wrong)
+	if err == nil {
+		_, err = guess.GetPeerInfo()
+		guess.Shutdown()
+		guess.WaitForShutdown()
+	}
+	if err == nil || !strings.Contains(err.Error(), "status code: 401") && err != rpcclient.ErrInvalidAuth {
 		t.Errorf("a wrong password: %v", err)
 	}
 
@@ -257,6 +268,56 @@ func everyMethod(t *testing.T, secure bool) {
 		t.Errorf("stop: %s", stopping)
 	}
 	must(t, d.proc.Await(ctx, func(said string) bool { return strings.Contains(said, "Stopped after") }))
+}
+
+// TestRPCClientReconnects: the daemon is started anew, and the client has what it asked for
+// meanwhile answered by it. Nobody tells it to.
+func TestRPCClientReconnects(t *testing.T) {
+	ctx := begin(t)
+	d := startHoldfast(ctx, t)
+	connected := make(chan struct{}, 2)
+	c := newClient(t, d, nil, func(cfg *rpcclient.ConnConfig) (*rpcclient.Client, error) {
+		cfg.HTTPPostMode, cfg.Endpoint = false, "ws"
+		return rpcclient.New(cfg, &rpcclient.NotificationHandlers{OnClientConnected: func() { connected <- struct{}{} }})
+	})
+	await := func() {
+		t.Helper()
+		select {
+		case <-connected:
+		case <-ctx.Done():
+			t.Fatal("it does not connect")
+		}
+	}
+	await()
+	first, err := c.Session()
+	must(t, err)
+	again, err := c.Session()
+	must(t, err)
+	if first.SessionID == 0 || *again != *first {
+		t.Errorf("the session is %v, then %v", first, again)
+	}
+	if _, err := c.RawRequest("notifyblocks", nil); code(err) != btcjson.ErrRPCMethodNotFound.Code {
+		t.Errorf("notifyblocks: %v", err)
+	}
+	raw(t, c, nil, "stop")
+	must(t, d.proc.Await(ctx, func(said string) bool { return strings.Contains(said, "Stopped after") }))
+	eventually(ctx, t, func() error {
+		if !c.Disconnected() {
+			return errors.New("it has not noticed")
+		}
+		return nil
+	})
+	count := c.GetConnectionCountAsync()
+	startHoldfastAt(ctx, t, d.rpc)
+	if n, err := count.Receive(); err != nil || n != 0 {
+		t.Errorf("asked while it was down: %d, %v", n, err)
+	}
+	await()
+	second, err := c.Session()
+	must(t, err)
+	if second.SessionID == first.SessionID {
+		t.Error("it is the same session")
+	}
 }
 
 // TestRPCClientBatch has the calls of a batch answered each for itself, errors too.

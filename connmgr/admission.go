@@ -23,8 +23,9 @@ type inbound struct {
 // zero source is limited by nothing but the total.
 type source struct{ host, prefix string }
 
-// sourceOf returns the host of addr and its /24 or /64. An address that is no IP
-// address is its own host, without its port, and its own prefix.
+// sourceOf returns the host of addr and its /24 or /48. The host of an IPv6 address is
+// its /64: who has one address has all of them. An address that is no IP address is
+// its own host, without its port, and its own prefix.
 func sourceOf(addr net.Addr) source {
 	ip, ok := ipOf(addr)
 	if !ok {
@@ -35,13 +36,26 @@ func sourceOf(addr net.Addr) source {
 		text = strings.ToLower(text)
 		return source{text, text}
 	}
-	bits := 64
-	if ip.Is4() {
-		bits = 24
+	if ip.Is4() || sharesItsNetwork(ip) {
+		bits := 24
+		if ip.Is6() {
+			bits = 120 // of the IPv4 address at its end
+		}
+		return source{ip.String(), netip.PrefixFrom(ip, bits).Masked().String()}
 	}
-	prefix := netip.PrefixFrom(ip, bits).Masked()
-	return source{ip.String(), prefix.String()}
+	return source{netip.PrefixFrom(ip, 64).Masked().String(), netip.PrefixFrom(ip, 48).Masked().String()}
 }
+
+// sharesItsNetwork reports whether an IPv6 address ends with the IPv4 address of a
+// host, so that its /64 is everybody: NAT64 (RFC 6052) and Teredo (RFC 4380).
+func sharesItsNetwork(ip netip.Addr) bool {
+	return nat64.Contains(ip) || teredo.Contains(ip)
+}
+
+var (
+	nat64  = netip.MustParsePrefix("64:ff9b::/96")
+	teredo = netip.MustParsePrefix("2001::/32")
+)
 
 // refuse says why an inbound connection from src may not be taken, or
 // ReasonNone. It changes nothing.

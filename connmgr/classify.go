@@ -15,7 +15,9 @@ import (
 // package net on every system that Go supports, contexts, host names that do
 // not exist, and a proxy that cannot be reached. An error with a method
 // Local() bool that returns true is ReasonProxy, unless it is known more
-// exactly: a dialer marks so what is this host's fault and not the address's.
+// exactly: a dialer marks so what is this host's fault and not the address's. If it has
+// a method Unsure() bool that returns true as well, it may be the address's: then 25
+// in a row, of several hosts, show that their network is down, and not 3.
 func Classify(addr net.Addr, err error) Reason {
 	var r Reason
 	if errors.As(err, &r) {

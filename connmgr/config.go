@@ -159,8 +159,9 @@ type Config struct {
 	Classify func(net.Addr, error) Reason
 
 	// MaxInboundPerHost and MaxInboundPerPrefix are the most inbound
-	// connections at once from one host, and from one /24 (IPv4) or /64 (IPv6).
-	// 0 means no limit.
+	// connections at once from one host, and from one /24 (IPv4) or /48 (IPv6).
+	// A host is an IPv4 address, or the /64 of an IPv6 address: a subscriber has at
+	// least that (RFC 6177), and can call from all of it. 0 means no limit.
 	MaxInboundPerHost   int
 	MaxInboundPerPrefix int
 

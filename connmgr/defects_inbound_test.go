@@ -141,7 +141,10 @@ func TestDefect10InboundLimits(t *testing.T) {
 		{name: "none", cfg: Config{MaxInbound: ptr(0)}, from: repeat("10.0.0.1", 3), want: 0},
 		{name: "one host cannot take all", cfg: Config{MaxInbound: ptr(8), MaxInboundPerHost: 2}, from: append(repeat("10.0.0.1", 8), "10.0.0.2", "10.1.0.1"), want: 4},
 		{name: "a prefix", cfg: Config{MaxInboundPerPrefix: 2}, from: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.1.1"}, want: 3},
-		{name: "a prefix of IPv6", cfg: Config{MaxInboundPerPrefix: 1}, from: []string{"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"}, want: 2},
+		{name: "a prefix of IPv6", cfg: Config{MaxInboundPerPrefix: 1}, from: []string{"2001:db8::1", "2001:db8:0:1::1", "2001:db8:1::1"}, want: 2},
+		{name: "a host of IPv6", cfg: Config{MaxInboundPerHost: 1}, from: []string{"2001:db8::1", "2001:db8::ff00:0:0:2", "2001:db8:0:1::1"}, want: 2},
+		{name: "behind NAT64", cfg: Config{MaxInboundPerHost: 1}, from: []string{"64:ff9b::1.2.3.4", "64:ff9b::1.2.3.4", "64:ff9b::1.2.3.5"}, want: 2},
+		{name: "a prefix behind Teredo", cfg: Config{MaxInboundPerPrefix: 1}, from: []string{"2001:0:1:2::f7f7:1", "2001:0:1:2::f7f7:2", "2001:0:1:2::f6f6:1"}, want: 2},
 		{name: "mapped is IPv4", cfg: Config{MaxInboundPerHost: 1}, from: []string{"10.0.0.1", "::ffff:10.0.0.1"}, want: 1},
 		{name: "exempt", cfg: Config{MaxInboundPerHost: 1, InboundExempt: func(a net.Addr) bool { return true }}, from: repeat("10.0.0.1", 3), want: 3},
 	}

@@ -2,6 +2,7 @@ package connmgr
 
 import (
 	"container/list"
+	"errors"
 	"math"
 	"time"
 )
@@ -10,6 +11,10 @@ const (
 	// outageAfter is how many dials in a row must fail for local reasons before
 	// their network is taken to be down.
 	outageAfter = 3
+
+	// unsureAfter is the same for failures of which nobody can say whose they are (see
+	// Classify). So many automatic dials in a row would be slowed anyway.
+	unsureAfter = maxFailedAttempts
 
 	// maxProbeInterval caps the wait between two probes of a network that is
 	// down, which doubles from RetryDuration: about 100 dials in the first hour.
@@ -120,14 +125,22 @@ func (cm *ConnManager) answer(p *pending, reason Reason, err error) {
 		if probe {
 			n.interval = min(2*n.interval, maxProbeInterval*time.Duration(cm.downCount))
 			n.dialed = p.c.automatic
-			n.probeAt = cm.since() + n.interval
+			// From its beginning: one that was silent for a minute has been wait enough.
+			n.probeAt = max(p.began+n.interval, cm.since()+min(cm.cfg.RetryDuration, n.interval))
 			cm.rearm()
 		}
 	default:
-		if cm.countLocal(n, p, reason); n.fails >= outageAfter {
+		cm.countLocal(n, p, reason)
+		if n.fails >= unsureAfter && n.several || n.fails >= outageAfter && !unsure(err) {
 			cm.networkDown(n, reason, err)
 		}
 	}
+}
+
+// unsure reports whether a failure may be the address's after all.
+func unsure(err error) bool {
+	var u interface{ Unsure() bool }
+	return errors.As(err, &u) && u.Unsure()
 }
 
 // outdated reports whether a dial failed for a reason of our own that may be over: it

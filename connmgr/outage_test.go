@@ -269,3 +269,88 @@ func TestPartialOutageBurnsFewAddresses(t *testing.T) {
 		}
 	})
 }
+
+// unsureError is of a dial of which nobody can say whose failure it is.
+type unsureError struct{ localError }
+
+func (unsureError) Unsure() bool { return true }
+
+// Failures that may be the address's show that the network is down when they are many, of
+// several hosts, with no answer between. The address is not blamed, and waits for the
+// network.
+func TestUnsureFailures(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		hosts  int
+		answer int // each so manyth dial is refused; 0 means none
+		down   bool
+	}{
+		{"several hosts", 3, 0, true},
+		{"one host", 1, 0, false},
+		{"one answers now and then", 3, 20, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				var dials, at atomic.Int64
+				var works atomic.Bool
+				w.answer = func(context.Context, net.Addr) error {
+					switch n := dials.Add(1); {
+					case works.Load():
+						return nil
+					case tt.answer > 0 && n%int64(tt.answer) == 0:
+						return syscall.ECONNREFUSED
+					}
+					return unsureError{localError{errors.New("silent")}}
+				}
+				cm := w.manager(Config{OnEvent: func(e Event) {
+					if e.Type == EventNetworkDown && e.Reason == ReasonProxy {
+						at.CompareAndSwap(0, dials.Load())
+					}
+				}})
+				cm.Start()
+				for i := range tt.hosts {
+					go cm.Connect(&ConnReq{Addr: addrN(i), Permanent: true})
+				}
+				time.Sleep(6 * time.Hour)
+				want := int64(0)
+				if tt.down {
+					want = unsureAfter
+				}
+				if at.Load() != want {
+					t.Errorf("down after %d dials, want %d", at.Load(), want)
+				}
+				works.Store(true)
+				time.Sleep(maxProbeInterval + time.Second)
+				if tt.down && w.open.Load() != int64(tt.hosts) {
+					t.Errorf("%d connections a probe later, want %d", w.open.Load(), tt.hosts)
+				}
+			})
+		})
+	}
+}
+
+// A probe that was silent for longer than the wait between probes has been wait enough.
+func TestSilentProbes(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.answer = func(ctx context.Context, _ net.Addr) error {
+			select {
+			case <-time.After(time.Minute):
+			case <-ctx.Done():
+			}
+			return errNoNet
+		}
+		cm := w.manager(Config{})
+		cm.Start()
+		for i := range 5 {
+			go cm.Connect(&ConnReq{Addr: addrN(i), Permanent: true})
+		}
+		time.Sleep(time.Hour)
+		times := w.dialTimes()
+		last := times[len(times)-10:]
+		for i := range last[1:] {
+			if gap := last[i+1] - last[i]; gap < time.Minute || gap > time.Minute+defaultRetryDuration {
+				t.Errorf("%v from probe to probe, each of a minute", gap)
+			}
+		}
+	})
+}

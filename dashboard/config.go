@@ -9,6 +9,7 @@ import (
 
 	"holdfast/addrbook"
 	"holdfast/banlist"
+	"holdfast/geodb"
 	"holdfast/node"
 	"holdfast/stream"
 )
@@ -63,6 +64,11 @@ type Config struct {
 
 	// MaxViewers is how many pages are live at once. Default: DefaultMaxViewers.
 	MaxViewers int
+
+	// Locate says where in the world an address is likely to be, and whether that is known;
+	// the Lookup of a *geodb.DB does. It is called for each peer four times a second, and
+	// must not wait for anything. Nil means that there is no map.
+	Locate func(netip.Addr) (geodb.Place, bool)
 
 	// Version is shown. Default: node.Version.
 	Version string

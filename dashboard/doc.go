@@ -29,6 +29,6 @@
 //
 // config.go is what can be set, server.go the listeners and the routes, guard.go who gets
 // in; meter.go counts events, metrics.go is what Prometheus sees; view.go asks the node;
-// tables.go, state.go and format.go say it in words; page.go is the HTML, feed.go the
-// live stream, history.go the charts, orders.go what is done.
+// tables.go, state.go and format.go say it in words, where.go on a map; page.go is the
+// HTML, feed.go the live stream, history.go the charts, orders.go what is done.
 package dashboard

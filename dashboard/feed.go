@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"holdfast/internal/webserver"
 	"holdfast/node"
 	"holdfast/stream"
 )
@@ -253,7 +254,6 @@ func (s *Server) record(ctx context.Context) {
 	for {
 		v := s.view()
 		s.history.add(v)
-		s.cfg.Meter.sample(v.snap.Peers)
 		select {
 		case <-ctx.Done():
 			return
@@ -278,7 +278,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // that the page has, the state, and then what comes.
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	trusted := s.hasToken(r)
-	if s.feed.viewers.Add(1) > int64(s.cfg.MaxViewers) && !(trusted && s.room.dropViewer()) {
+	if s.feed.viewers.Add(1) > int64(s.cfg.MaxViewers) && !(trusted && s.web.Room.Drop(viewersFirst)) {
 		s.feed.viewers.Add(-1)
 		w.Header().Set("Retry-After", "30")
 		w.Header().Set("Connection", "close") // the place is for others
@@ -286,9 +286,9 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.feed.viewers.Add(-1)
-	here := placeIn(r)
-	here.view(true, trusted)
-	defer here.view(false, false)
+	here := webserver.PlaceIn(r.Context())
+	here.Set(webserver.State{Trusted: trusted, Busy: true})
+	defer here.Set(webserver.State{})
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")

@@ -4,20 +4,27 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"holdfast/internal/webserver"
 )
 
 const (
-	// wrongDelay is what a failed login costs, and maxWrong how many of them a host tries
-	// at once: 32 guesses a second.
-	wrongDelay = 250 * time.Millisecond
-	maxWrong   = 8
+	// wrongDelay is what a failed login costs, and maxWrong and maxWrongPerHost are how many
+	// of those pay at once: 32 guesses a second from one host, 256 in all. The rest is
+	// refused at once, so that a crowd takes no memory.
+	wrongDelay      = 250 * time.Millisecond
+	maxWrong        = 64
+	maxWrongPerHost = 8
+
+	// wrongTold is how many failed logins are logged in a second at most.
+	wrongTold = 1
 
 	// maxForm is the size of an order.
 	maxForm = 8 << 10
@@ -48,66 +55,66 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// bucket is a number of calls that fills with time. It is safe for concurrent use.
-type bucket struct {
-	perSecond, most float64
-
-	mu   sync.Mutex
-	left float64
-	at   time.Time
-}
-
-func newBucket(perSecond, most float64) *bucket {
-	return &bucket{perSecond: perSecond, most: most, left: most}
-}
-
-// take reports whether there was one left.
-func (b *bucket) take(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.at.IsZero() {
-		b.left = min(b.most, b.left+now.Sub(b.at).Seconds()*b.perSecond)
-	}
-	b.at = now
-	if b.left < 1 {
-		return false
-	}
-	b.left--
-	return true
-}
-
-// full reports whether a bucket is as it was made.
-func (b *bucket) full(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.left+now.Sub(b.at).Seconds()*b.perSecond >= b.most
-}
-
 // inTurn runs a handler for one request at a time, first come first served, and keeps
 // what it writes until it is done. So who reads slowly holds up nobody, and who asks in a
-// loop costs another the time of a few answers.
+// loop costs another the time of a few answers. An answer is given to whoever asks for the
+// same in the same second of the clock.
 func inTurn(next http.Handler) http.Handler {
 	turn := make(chan struct{}, 1)
+	var answers lastAnswers // of whose turn it is
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case turn <- struct{}{}:
 		case <-r.Context().Done():
 			return
 		}
-		kept := keptAnswer{ResponseWriter: w, status: http.StatusOK}
-		func() {
+		kept := func() *keptAnswer {
 			defer func() { <-turn }()
-			next.ServeHTTP(&kept, r)
+			return answers.get(next, w, r)
 		}()
 		w.WriteHeader(kept.status)
 		_, _ = w.Write(kept.body.Bytes()) // who does not read it has gone
 	})
 }
 
+// maxAnswers is how many answers to different requests are kept, of some 30 kB each. A
+// monitor asks for one, and others that ask at the same time may prefer other formats.
+const maxAnswers = 4
+
+// lastAnswers are those of the current second.
+type lastAnswers struct {
+	second int64
+	of     map[question]*keptAnswer
+}
+
+// A question is what an answer of Prometheus's handler depends on.
+type question struct{ accept, encoding, query string }
+
+// get returns the answer to a request, and sets its header.
+func (l *lastAnswers) get(next http.Handler, w http.ResponseWriter, r *http.Request) *keptAnswer {
+	if now := time.Now().Unix(); now != l.second || l.of == nil {
+		l.second, l.of = now, make(map[question]*keptAnswer)
+	}
+	join := func(name string) string { return strings.Join(r.Header.Values(name), ",") }
+	q := question{join("Accept"), join("Accept-Encoding"), r.URL.RawQuery}
+	kept, ok := l.of[q]
+	if !ok {
+		kept = &keptAnswer{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(kept, r)
+		kept.ResponseWriter, kept.header = nil, w.Header().Clone()
+		if len(l.of) < maxAnswers {
+			l.of[q] = kept
+		}
+	}
+	maps.Copy(w.Header(), kept.header)
+	return kept
+}
+
 // keptAnswer keeps the status and the body of an answer.
 type keptAnswer struct {
 	http.ResponseWriter
 	status int
+	header http.Header // when it is done
 	body   bytes.Buffer
 }
 
@@ -116,29 +123,6 @@ func (k *keptAnswer) WriteHeader(status int) { k.status = status }
 
 // Write keeps a part of the body.
 func (k *keptAnswer) Write(b []byte) (int, error) { return k.body.Write(b) }
-
-// knownHost lets pass who calls this host by its address or by a name that it has. A page
-// whose name was made to lead here (DNS rebinding) gets nothing.
-func (s *Server) knownHost(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.knows(r.Host) {
-			http.Error(w, "this host is not called so: use its IP address, or configure the name", http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func (s *Server) knows(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if s.hosts[strings.ToLower(host)] {
-		return true
-	}
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil
-}
 
 // mayRead lets pass whoever is on this machine, and who logs in.
 func (s *Server) mayRead(next http.Handler) http.Handler {
@@ -175,7 +159,9 @@ func (s *Server) giveToken(w http.ResponseWriter, r *http.Request) {
 }
 
 // loggedIn reports whether a request has a right user and password, and answers it if
-// not.
+// not. The password is looked at before the guesses are counted: who has it is not locked
+// out by those who guess, be they of the same host or a crowd. So what bounds guesses is
+// that each costs its maker a connection: a password must be long.
 func (s *Server) loggedIn(w http.ResponseWriter, r *http.Request) bool {
 	refuse := func() {
 		w.Header().Set("WWW-Authenticate", `Basic realm="holdfast", charset="UTF-8"`)
@@ -186,17 +172,20 @@ func (s *Server) loggedIn(w http.ResponseWriter, r *http.Request) bool {
 		refuse()
 		return false
 	}
-	host := remoteHost(r.RemoteAddr)
-	if !s.guesses.begin(host) {
+	if s.cfg.Login(user, password) {
+		return true
+	}
+	if s.wrong.Allow(netip.Addr{}, 1, time.Now()) {
+		s.cfg.Log.Warn("Login to the dashboard failed", "remote", r.RemoteAddr)
+	}
+	w.Header().Set("Connection", "close")
+	host := webserver.RemoteHost(r.RemoteAddr)
+	if !s.guesses.Begin(host) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "too many logins fail at once", http.StatusTooManyRequests)
 		return false
 	}
-	defer s.guesses.end(host)
-	if s.cfg.Login(user, password) {
-		return true
-	}
-	s.cfg.Log.Warn("Login to the dashboard failed", "remote", r.RemoteAddr)
+	defer s.guesses.End(host)
 	pause(r.Context(), wrongDelay)
 	refuse()
 	return false

@@ -1,13 +1,18 @@
 package dashboard
 
 import (
+	"bytes"
 	"crypto/tls"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"holdfast/node"
@@ -248,20 +253,6 @@ func TestBeyondLoopback(t *testing.T) {
 	_ = resp.Body.Close() // as above
 }
 
-// TestBucket: who asks too often is told to wait.
-func TestBucket(t *testing.T) {
-	b := newBucket(2, 3)
-	now := time.Unix(1000, 0)
-	var got []bool
-	for _, d := range []time.Duration{0, 0, 0, 0, 499 * time.Millisecond, 500 * time.Millisecond, 501 * time.Millisecond, time.Hour, time.Hour, time.Hour, time.Hour} {
-		got = append(got, b.take(now.Add(d)))
-	}
-	want := []bool{true, true, true, false, false, true, false, true, true, true, false}
-	if !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-}
-
 // TestTooManyOrders: the rest of a burst is refused.
 func TestTooManyOrders(t *testing.T) {
 	h := serve(t, nil)
@@ -274,4 +265,65 @@ func TestTooManyOrders(t *testing.T) {
 	if refused == 0 {
 		t.Error("none was refused")
 	}
+}
+
+// TestCrowdOfGuessers: of a thousand logins that fail at once only so many wait, the others
+// are refused at once; one line tells of them; and who has the password waits for nobody.
+func TestCrowdOfGuessers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s, err := New(Config{
+			Listen: []string{"127.0.0.1:0"}, Node: newFake(), Hub: stream.NewHub(1), Meter: NewMeter(),
+			Login: func(u, p string) bool { return u == "ann" && p == "secret" },
+			Log:   slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close() //nolint:errcheck // it returns none
+		h := s.handler()
+		ask := func(password string, host int) *httptest.ResponseRecorder {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://127.0.0.1/", nil)
+			r.RemoteAddr, r.TLS = fmt.Sprintf("192.0.2.%d:1", host), &tls.ConnectionState{}
+			r.SetBasicAuth("ann", password)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w
+		}
+		for round := range 3 {
+			began := time.Now()
+			var waited, refused atomic.Int32
+			var wg sync.WaitGroup
+			for i := range 1000 {
+				wg.Go(func() {
+					w := ask("guess", i%200)
+					switch took := time.Since(began); {
+					case w.Code == http.StatusUnauthorized && took == wrongDelay:
+						waited.Add(1)
+					case w.Code == http.StatusTooManyRequests && took == 0:
+						refused.Add(1)
+					default:
+						t.Errorf("%d after %v", w.Code, took)
+					}
+					if w.Header().Get("Connection") != "close" {
+						t.Error("the next guess may come by the same connection")
+					}
+				})
+			}
+			synctest.Wait()
+			for _, host := range []int{1, 201} { // one of the crowd, and another
+				if w := ask("secret", host); w.Code != http.StatusOK || time.Since(began) != 0 {
+					t.Errorf("with the password: %d after %v", w.Code, time.Since(began))
+				}
+			}
+			wg.Wait()
+			if waited.Load() != maxWrong || refused.Load() != 1000-maxWrong {
+				t.Errorf("%d waited, %d were refused", waited.Load(), refused.Load())
+			}
+			if n := strings.Count(log.String(), "Login to the dashboard failed"); n != round+1 {
+				t.Errorf("%d lines in the log after %d s", n, round)
+			}
+			time.Sleep(time.Second)
+		}
+	})
 }

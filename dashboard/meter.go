@@ -25,7 +25,6 @@ type Meter struct {
 	counts map[counted]tally
 
 	connected, onTarget span
-	lastPing            map[uint64]time.Duration // by session: the last that was observed
 }
 
 // A counted is what is counted: a metric, and the values of its labels. All values are
@@ -70,7 +69,6 @@ func NewMeter() *Meter {
 	m := &Meter{
 		handshakes: make(map[string]prometheus.Histogram),
 		counts:     make(map[counted]tally),
-		lastPing:   make(map[uint64]time.Duration),
 		pings: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "holdfast_ping_seconds", Help: "Round trips of pings to peers.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
@@ -111,9 +109,9 @@ func (m *Meter) Feed(e node.Event) {
 	case node.KindLost:
 		m.count(e, 1, metricSessionsEnded, direction, e.Why.String())
 		m.numbers(e)
+	case node.KindPong:
 		if e.Peer != nil {
-			m.ping(e.Peer)
-			delete(m.lastPing, e.Peer.ID)
+			m.pings.Observe(e.Peer.Ping.Seconds())
 		}
 	case node.KindOffence:
 		m.count(e, 1, metricOffences, e.Offence.Slug())
@@ -122,7 +120,7 @@ func (m *Meter) Feed(e node.Event) {
 	case node.KindTurnedAway:
 		m.count(e, 1, metricRefusals, node.ReasonBanned.String())
 	case node.KindEvicted:
-		m.count(e, 1, metricEvictions)
+		m.count(e, 1, metricEvictions, e.Eviction.Cause.String(), e.Eviction.Rule.String())
 	case node.KindAddresses, node.KindSeed:
 		m.count(e, e.New, metricAddressesTold, "new")
 		m.count(e, e.Told-e.New, metricAddressesTold, "known")
@@ -185,29 +183,6 @@ func atTarget(c node.Counts) bool {
 	return c.Target+c.Wanted > 0 && c.Outbound >= c.Target && c.Permanent >= c.Wanted
 }
 
-// sample takes round trips that were measured since the last call: they are no events.
-func (m *Meter) sample(peers []node.PeerInfo) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	live := make(map[uint64]time.Duration, len(peers))
-	for i := range peers {
-		m.ping(&peers[i])
-		if d, ok := m.lastPing[peers[i].ID]; ok {
-			live[peers[i].ID] = d
-		}
-	}
-	m.lastPing = live
-}
-
-// ping observes the last round trip of a peer, unless that was done. Two that take the
-// same number of nanoseconds count once. m.mu must be held.
-func (m *Meter) ping(p *node.PeerInfo) {
-	if p.Ping > 0 && m.lastPing[p.ID] != p.Ping {
-		m.pings.Observe(p.Ping.Seconds())
-		m.lastPing[p.ID] = p.Ping
-	}
-}
-
 // spans returns when there were peers, and when all of them.
 func (m *Meter) spans() (connected, onTarget span) {
 	m.mu.Lock()
@@ -249,7 +224,7 @@ func (m *Meter) refusals() []refusal {
 		case metricOffences:
 			r.What, r.Why = "Offence", key.label[0]
 		case metricEvictions:
-			r.What, r.Why = "Evicted", "full"
+			r.What, r.Why = "Evicted, "+key.label[0], key.label[1]
 		default:
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,7 +59,7 @@ var counters = [numMetrics]*prometheus.Desc{
 	metricLimitsReached:     desc("limits_reached_total", "Times that a limit became full, by reason.", "reason"),
 	metricOffences:          desc("offences_total", "Offences that were told of, by kind. Of a flood there are at most six a session.", "offence"),
 	metricBans:              desc("bans_total", "Bans that began, by origin.", "origin"),
-	metricEvictions:         desc("evictions_total", "Inbound peers that made room for others."),
+	metricEvictions:         desc("evictions_total", "Inbound peers that had to go: the reason why one had to, and the rule by which it was this one.", "reason", "rule"),
 	metricAddressesTold:     desc("addresses_told_total", "Addresses that peers and seeds told: new, known, or ignored as too many.", "result"),
 	metricSeedAnswers:       desc("seed_answers_total", "DNS seeds that were asked: addresses or failed.", "result"),
 	metricEventsLost:        desc("events_lost_total", "Events that were lost since their reader was too slow. Counts may be too low by as many."),
@@ -96,15 +97,38 @@ var (
 // collector is the node and its Meter as Prometheus sees them.
 type collector struct{ s *Server }
 
-// registry returns what /metrics serves.
-func (s *Server) registry() *prometheus.Registry {
+// registry returns what /metrics serves. It is gathered once in a second of the clock,
+// however many ask.
+func (s *Server) registry() prometheus.Gatherer {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
 		collector{s},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	return r
+	return prometheus.GathererFunc(onceASecond(r.Gather))
+}
+
+// onceASecond returns a function that calls get, unless it did in the same second of the
+// clock: then it returns what it had. It may be called by several at once. The caller may
+// not change what it gets.
+func onceASecond[T any](get func() (T, error)) func() (T, error) {
+	var (
+		mu     sync.Mutex
+		called bool
+		second int64
+		last   T
+		err    error
+	)
+	return func() (T, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := time.Now().Unix(); !called || now != second {
+			called, second = true, now
+			last, err = get()
+		}
+		return last, err
+	}
 }
 
 // Describe sends nothing: which values labels have is known when they have them.
@@ -135,7 +159,6 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descCut, float64(c.s.feed.cut.Load()))
 
 	v := c.s.view()
-	m.sample(v.snap.Peers)
 	gauge(descBuild, 1, c.s.cfg.Version, v.snap.Network)
 	gauge(descStarted, float64(v.info.Started.UnixMilli())/1000)
 	gauge(descActive, truth(v.active))
@@ -248,11 +271,11 @@ func collectBook(b addrbook.Stats, gauge gaugeFunc) {
 
 // labelsOf is how many labels a metric has.
 var labelsOf = func() (n [numMetrics]int) {
-	for _, m := range []metric{metricHandshakeFailures, metricSessionsEnded} {
+	for _, m := range []metric{metricHandshakeFailures, metricSessionsEnded, metricEvictions} {
 		n[m] = 2
 	}
 	for m := range numMetrics {
-		if n[m] == 0 && m != metricEvictions && m != metricEventsLost {
+		if n[m] == 0 && m != metricEventsLost {
 			n[m] = 1
 		}
 	}
@@ -262,14 +285,19 @@ var labelsOf = func() (n [numMetrics]int) {
 // withZeros adds what did not happen yet and an alert may ask for: rate() sees the first
 // time only if there was a 0 before.
 func withZeros(counts map[counted]tally) map[counted]tally {
-	zero := func(m metric, label string) {
-		key := counted{what: m, label: [2]string{label}}
+	zero := func(m metric, labels ...string) {
+		key := counted{what: m}
+		copy(key.label[:], labels)
 		if _, ok := counts[key]; !ok {
 			counts[key] = tally{}
 		}
 	}
-	zero(metricEvictions, "")
-	zero(metricEventsLost, "")
+	zero(metricEventsLost)
+	for _, c := range evictionCauses {
+		for _, r := range evictionRules {
+			zero(metricEvictions, c.String(), r.String())
+		}
+	}
 	for _, d := range directions {
 		zero(metricHandshakes, d)
 	}
@@ -290,6 +318,12 @@ var dialReasons = []connmgr.Reason{
 	connmgr.ReasonRefused, connmgr.ReasonTimedOut, connmgr.ReasonReset, connmgr.ReasonUnresolved, connmgr.ReasonFailed,
 	connmgr.ReasonNoNetwork, connmgr.ReasonNoRoute, connmgr.ReasonProxy, connmgr.ReasonResolver, connmgr.ReasonResources,
 }
+
+// evictionCauses and evictionRules are why an inbound peer is evicted.
+var (
+	evictionCauses = []node.EvictionCause{node.EvictedForNewcomer, node.EvictedForOnion, node.EvictedForFewer}
+	evictionRules  = []node.EvictionRule{node.EvictedAsBad, node.EvictedFromGroup, node.EvictedAsLast}
+)
 
 // classNames are the classes of outbound connections that the node has.
 var classNames = slices.Sorted(maps.Keys(map[string]bool{

@@ -1,13 +1,16 @@
 package dashboard
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"holdfast/banlist"
@@ -15,6 +18,7 @@ import (
 	"holdfast/internal/testenv"
 	"holdfast/netaddr"
 	"holdfast/node"
+	"holdfast/stream"
 )
 
 // happenings is an hour of a node: one event of each kind that is counted.
@@ -48,12 +52,14 @@ func happenings(from time.Time) []node.Event {
 	add(conn(connmgr.EventLimitReached, connmgr.ReasonTooManyFails, false))
 	add(own(node.KindReady, node.Event{Peer: outbound, Counts: node.Counts{Outbound: 1, Target: 1}}))
 	add(own(node.KindReady, node.Event{Peer: inbound, Counts: node.Counts{Outbound: 1, Target: 1, Inbound: 1}}))
+	add(own(node.KindPong, node.Event{Peer: outbound}))
+	add(own(node.KindPong, node.Event{Peer: outbound})) // as long as the one before: it counts all the same
 	add(own(node.KindUnready, node.Event{Peer: inbound, Why: node.ReasonWrongNetwork}))
 	add(own(node.KindOffence, node.Event{Peer: inbound, Offence: node.OffenceAddrFlood}))
 	s, _ := banlist.ParseSubject("192.0.2.2")
 	add(own(node.KindBanned, node.Event{Ban: &banlist.Entry{Subject: s, Origin: banlist.Score}}))
 	add(own(node.KindTurnedAway, node.Event{}))
-	add(own(node.KindEvicted, node.Event{}))
+	add(own(node.KindEvicted, node.Event{Eviction: node.Eviction{Cause: node.EvictedForOnion, Rule: node.EvictedFromGroup}}))
 	add(own(node.KindAddresses, node.Event{Told: 10, New: 4, Ignored: 2}))
 	add(own(node.KindSeed, node.Event{Told: 5, New: 5}))
 	add(own(node.KindSeedFailed, node.Event{}))
@@ -91,7 +97,11 @@ func TestMetrics(t *testing.T) {
 		`holdfast_sessions_ended_total{direction="outbound",reason="ping-timeout"} 1`,
 		`holdfast_offences_total{offence="addr-flood"} 1`,
 		`holdfast_bans_total{origin="score"} 1`,
-		`holdfast_evictions_total 1`,
+		`holdfast_ping_seconds_count 2`,
+		`holdfast_ping_seconds_bucket{le="0.025"} 0`,
+		`holdfast_ping_seconds_bucket{le="0.05"} 2`,
+		`holdfast_evictions_total{reason="onion-full",rule="largest-group"} 1`,
+		`holdfast_evictions_total{reason="full",rule="misbehaved"} 0`,
 		`holdfast_addresses_told_total{result="new"} 9`,
 		`holdfast_addresses_told_total{result="known"} 6`,
 		`holdfast_addresses_told_total{result="ignored"} 2`,
@@ -99,7 +109,7 @@ func TestMetrics(t *testing.T) {
 		`holdfast_seed_answers_total{result="failed"} 1`,
 		`holdfast_events_lost_total 7`,
 		`holdfast_events_total{event="dialing"} 2`,
-		`holdfast_at_target_seconds_total 10`,
+		`holdfast_at_target_seconds_total 12`,
 		`holdfast_peers{class="outbound",direction="outbound",network="ipv4"} 1`,
 		`holdfast_peers{class="inbound",direction="inbound",network="ipv6"} 1`,
 		`holdfast_peers{class="outbound",direction="outbound",network="onion"} 0`,
@@ -124,6 +134,86 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestOnceASecond: who asks in a loop gets what was gathered and written in that second, and
+// costs nothing but the sending of it. Whoever asks for something else does not get that.
+func TestOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wrote, gathered := 0, 0
+		gather := onceASecond(func() (int, error) {
+			gathered++
+			time.Sleep(10 * time.Millisecond)
+			return gathered, nil
+		})
+		h := inTurn(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n, _ := gather() // it returns none
+			wrote++
+			w.Header().Set("Content-Type", r.Header.Get("Accept"))
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = fmt.Fprintf(w, "%d %s", n, r.URL.Query().Get("name[]"))
+		}))
+		ask := func(accept, query string) string {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics?"+query, nil)
+			r.Header.Set("Accept", accept)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return fmt.Sprint(w.Code, " ", w.Header().Get("Content-Type"), ": ", w.Body)
+		}
+		for i := range 3000 { // 3 s
+			second := i/1000 + 1
+			if got, want := ask("text", ""), fmt.Sprintf("202 text: %d ", second); got != want {
+				t.Fatalf("%q, want %q", got, want)
+			}
+			if i%1000 == 20 {
+				var wg sync.WaitGroup
+				for range 100 {
+					wg.Go(func() { ask("text", "") })
+				}
+				wg.Wait()
+			}
+			time.Sleep(time.Until(time.Unix(946684800, 0).Add(time.Duration(i+1) * time.Millisecond)))
+		}
+		if wrote != 3 || gathered != 3 {
+			t.Errorf("written %d times, gathered %d times in 3 s", wrote, gathered)
+		}
+		for i := range 3 * maxAnswers {
+			query := fmt.Sprint("name[]=", i)
+			if got, want := ask("open", query), fmt.Sprintf("202 open: 4 %d", i); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		}
+		if gathered != 4 {
+			t.Errorf("gathered %d times in 4 s", gathered)
+		}
+	})
+}
+
+// TestLoopOnMetrics: the node is asked once a second, and what it then says is shown.
+func TestLoopOnMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newFake()
+		s, err := New(Config{Listen: []string{"127.0.0.1:0"}, Node: n, Hub: stream.NewHub(1), Meter: NewMeter()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close() //nolint:errcheck // it returns none
+		h := s.handler()
+		for i := range 10 {
+			if i == 5 { // a second has passed
+				n.snap.Outbound.Failures = 77
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1/metrics", nil))
+			if got := strings.Contains(w.Body.String(), "\nholdfast_outbound_failures_in_a_row 77\n"); got != (i >= 5) {
+				t.Errorf("round %d: that it changed is shown: %v", i, got)
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		if n.asked != 2 {
+			t.Errorf("the node was asked %d times in 2 s", n.asked)
+		}
+	})
+}
+
 // TestPromtool has the real linter look.
 func TestPromtool(t *testing.T) {
 	h := serve(t, nil)
@@ -146,29 +236,6 @@ func promtool(t *testing.T, in *strings.Reader, args ...string) {
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("promtool %v: %v\n%s", args, err, out)
-	}
-}
-
-// TestPingsCountOnce: a round trip that is still the last one is no second one.
-func TestPingsCountOnce(t *testing.T) {
-	m := NewMeter()
-	one := []node.PeerInfo{{ID: 1, Ping: time.Second}, {ID: 2}}
-	m.sample(one)
-	m.sample(one)
-	one[0].Ping = 2 * time.Second
-	m.sample(one)
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(m.pings)
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := families[0].GetMetric()[0].GetHistogram().GetSampleCount(); n != 2 {
-		t.Errorf("%d round trips, want 2", n)
-	}
-	m.sample(nil)
-	if len(m.lastPing) != 0 {
-		t.Errorf("peers that are gone are remembered: %v", m.lastPing)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ var staticFiles embed.FS
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"table":  func(id string, columns []column, rows []row) tableData { return tableData{id, columns, rows} },
 	"orders": newOrderData,
+	"land":   func() string { return land },
+	"newdot": func() dot { return dot{Kind: "out"} },
 }).ParseFS(templateFiles, "templates/*.html"))
 
 // tableData is what the template of a table gets.
@@ -36,7 +39,9 @@ type tableData struct {
 }
 
 // Cards says whether a narrow screen has a card for each row.
-func (d tableData) Cards() bool { return len(d.Columns) > 3 && d.ID != "refusals" }
+func (d tableData) Cards() bool {
+	return len(d.Columns) > 3 && d.ID != "refusals" || d.ID == "places"
+}
 
 // orderData is what the template of a row's buttons gets.
 type orderData struct{ Form, Key, Also, Name string }
@@ -76,6 +81,14 @@ type page struct {
 var allColumns = map[string][]column{
 	"peers": peerColumns, "waiting": waitColumns, "groups": groupColumns,
 	"refusals": refusalColumns, "bans": banColumns, "book": bookColumns,
+	"places": placeColumns,
+}
+
+// columnsOf are the heads of the tables that show a view.
+func columnsOf(v *view) map[string][]column {
+	columns := maps.Clone(allColumns)
+	columns["peers"] = v.peerColumns()
+	return columns
 }
 
 var levels = []string{"debug", "info", "warn", "error"}
@@ -98,7 +111,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		MayLogin: s.cfg.Login != nil,
 		Sort:     q.Get("sort"), Down: q.Get("dir") == "down",
 		Level: q.Get("level"), Subsystem: q.Get("sub"), Has: q.Get("has"),
-		Levels: levels, Subsystems: node.Subsystems(), Columns: allColumns,
+		Levels: levels, Subsystems: node.Subsystems(), Columns: columnsOf(v),
 	}
 	p.Zone, _ = v.at.Local().Zone()
 	for _, a := range v.snap.Listening {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -195,7 +196,7 @@ func TestHistory(t *testing.T) {
 func TestFilesAreInTheProgram(t *testing.T) {
 	err := fstest.TestFS(staticFiles, "static/dashboard.js", "static/dashboard.css", "static/icon.svg",
 		"static/uplot/uPlot.iife.min.js", "static/uplot/uPlot.min.css", "static/uplot/LICENSE")
-	if err != nil {
+	if err := errors.Join(err, fstest.TestFS(worldFiles, "world/land.path", "world/LICENSE")); err != nil {
 		t.Error(err)
 	}
 }

@@ -3,15 +3,15 @@ package dashboard
 import (
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
+	"holdfast/internal/webserver"
 	"holdfast/stream"
 )
 
@@ -53,41 +53,23 @@ func TestNobodyTakesAllPlaces(t *testing.T) {
 	}
 }
 
-// TestWhoGoes: the one that asked for nothing for longest makes room, never a live page.
+// TestWhoGoes: never a live page makes room, but for one with the token.
 func TestWhoGoes(t *testing.T) {
-	r := &room{most: 3}
-	var there []net.Conn
-	var list []*place
-	come := func() bool {
-		a, b := net.Pipe()
-		p, ok := r.take(a)
-		there, list = append(there, b), append(list, p)
-		return ok
-	}
-	gone := func(i int) bool {
-		_ = there[i].SetReadDeadline(time.Unix(1, 0)) // at once
-		_, err := there[i].Read(make([]byte, 1))
-		return err == io.EOF
-	}
-	for range 3 {
-		come()
-	}
-	list[0].view(true, false)
-	list[1].asks()
-	if !come() || gone(0) || gone(1) || !gone(2) || gone(3) {
-		t.Error("it was not the one that asked for nothing that made room")
-	}
-	list[1].view(true, true)
-	list[3].view(true, false)
-	if come() {
-		t.Error("a live page made room")
-	}
-	if !r.dropViewer() || !gone(0) || gone(1) || gone(3) {
-		t.Error("it was not the oldest without the token that made room for who has it")
-	}
-	_ = list[3].Close()
-	if len(r.list) != 1 || r.dropViewer() {
-		t.Errorf("%d places are taken, and one with the token made room", len(r.list))
+	for _, tt := range []struct {
+		name                     string
+		state                    webserver.State
+		whenFull, whenManyViewed bool
+	}{
+		{"nothing asked for yet, or all answered", webserver.State{}, true, false},
+		{"a live page", webserver.State{Busy: true}, false, true},
+		{"one with the token", webserver.State{Busy: true, Trusted: true}, false, false},
+	} {
+		if got := goesFirst(tt.state) != webserver.Stays; got != tt.whenFull {
+			t.Errorf("%s: it makes room for whoever comes: %v", tt.name, got)
+		}
+		if got := viewersFirst(tt.state) != webserver.Stays; got != tt.whenManyViewed {
+			t.Errorf("%s: it makes room for a live page with the token: %v", tt.name, got)
+		}
 	}
 }
 
@@ -116,14 +98,15 @@ func TestHostsDoNotShare(t *testing.T) {
 		t.Fatal("a loop is not refused")
 	}
 	login := func(r *http.Request) { r.SetBasicAuth("ann", "") }
+	guess := func(r *http.Request) { r.SetBasicAuth("eve", "") }
 	token := func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "holdfast", Value: h.token}) }
 	for range 2 * pagesAtOnce { // a monitor may ask as often as it likes
 		if got := ask("/readyz", "192.0.2.1:2", nil); got != http.StatusOK {
 			t.Fatalf("/readyz: %d", got)
 		}
 	}
-	for range maxWrong {
-		h.guesses.begin("2001:db8::/64")
+	for range maxWrongPerHost {
+		h.guesses.Begin(netip.MustParseAddr("2001:db8::"))
 	}
 	for _, tt := range []struct {
 		name, path, remote string
@@ -133,8 +116,9 @@ func TestHostsDoNotShare(t *testing.T) {
 		{"another host", "/", "192.0.2.2:1", login, 200},
 		{"the metrics, from the same host", "/metrics", "192.0.2.1:1", login, 200},
 		{"the token, from the same host", "/", "192.0.2.1:1", token, 200},
-		{"a host that guesses", "/", "[2001:db8::1]:1", login, 429},
-		{"another of its /64", "/", "[2001:db8::2]:1", login, 429},
+		{"a host that guesses", "/", "[2001:db8::1]:1", guess, 429},
+		{"another of its /64", "/", "[2001:db8::2]:1", guess, 429},
+		{"who knows it, from the same host", "/", "[2001:db8::1]:1", login, 200},
 		{"one of another /64", "/", "[2001:db8:0:1::1]:1", login, 200},
 	} {
 		if got := ask(tt.path, tt.remote, tt.change); got != tt.want {
@@ -149,25 +133,6 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header         { return d.header }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
-
-// TestManyHosts: buckets are forgotten when they are full again, and there are only so
-// many.
-func TestManyHosts(t *testing.T) {
-	b := newBuckets(1, 2)
-	now := time.Unix(1000, 0)
-	for i := range 3 * maxHosts {
-		b.take(fmt.Sprint(i), now)
-	}
-	if len(b.of) != maxHosts {
-		t.Errorf("%d buckets, want %d", len(b.of), maxHosts)
-	}
-	if b.take("new", now) {
-		t.Error("the bucket of all others is never empty")
-	}
-	if !b.take("new", now.Add(time.Hour)) || len(b.of) != 1 {
-		t.Errorf("%d buckets after an hour, want 1", len(b.of))
-	}
-}
 
 // TestURL: the address is one that a browser can open, and that the server answers to.
 func TestURL(t *testing.T) {
@@ -193,7 +158,7 @@ func TestURL(t *testing.T) {
 		}
 		_ = s.Close()
 		u, err := url.Parse(s.URL())
-		if err != nil || !strings.HasPrefix(s.URL(), tt.want) || !s.knows(u.Host) {
+		if err != nil || !strings.HasPrefix(s.URL(), tt.want) || !s.names.Has(u.Host) {
 			t.Errorf("%v: %s (%v), want %s", tt.listen, s.URL(), err, tt.want)
 		}
 	}

@@ -7,4 +7,4 @@ import (
 )
 
 // TestReadme: each promise of the README names a test that is there.
-func TestReadme(t *testing.T) { readmetest.Check(t, 16, ".", "browser") }
+func TestReadme(t *testing.T) { readmetest.Check(t, 17, ".", "browser") }

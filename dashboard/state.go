@@ -14,6 +14,7 @@ type state struct {
 	Mood  string            `json:"mood"` // good, warn or bad
 	Texts map[string]string `json:"texts"`
 	Rows  map[string][]row  `json:"rows"`
+	Map   *worldMap         `json:"map,omitempty"` // nil if there is no database of places
 }
 
 func (s *Server) state(v *view) state { return s.sortedState(v, "", false) }
@@ -22,7 +23,7 @@ func (s *Server) state(v *view) state { return s.sortedState(v, "", false) }
 func (s *Server) sortedState(v *view, by string, down bool) state {
 	headline, mood := headline(v)
 	refusals, waiting := s.cfg.Meter.refusals(), waitRows(v)
-	return state{
+	st := state{
 		Mood: mood,
 		Texts: map[string]string{
 			"headline":  headline,
@@ -48,6 +49,12 @@ func (s *Server) sortedState(v *view, by string, down bool) state {
 			"book":     bookRows(v),
 		},
 	}
+	if v.places != nil {
+		st.Map = newMap(v)
+		st.Texts["places-note"] = placesNote(v, st.Map)
+		st.Rows["places"] = placeRows(v)
+	}
+	return st
 }
 
 // headline answers "am I connected?".

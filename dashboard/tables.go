@@ -68,6 +68,19 @@ var peerColumns = []column{
 	{Key: "score", Label: "Score", Hint: "what its offences add up to; a ban at 100 unless configured", Numeric: true},
 }
 
+// locatedPeerColumns are those where there is a database of places.
+var locatedPeerColumns = slices.Insert(slices.Clone(peerColumns), countryColumn,
+	column{Key: "country", Label: "Country", Hint: "where the address is likely to be"})
+
+const countryColumn = 2
+
+func (v *view) peerColumns() []column {
+	if v.places == nil {
+		return peerColumns
+	}
+	return locatedPeerColumns
+}
+
 // peerRows are the sessions, sorted by a column.
 func peerRows(v *view, by string, down bool) []row {
 	rows := make([]row, 0, len(v.snap.Peers))
@@ -88,8 +101,12 @@ func peerRows(v *view, by string, down bool) []row {
 				number(strconv.FormatUint(uint64(p.BanScore), 10), float64(p.BanScore)),
 			},
 		})
+		if v.places != nil {
+			r := &rows[len(rows)-1]
+			r.Cells = slices.Insert(r.Cells, countryColumn, text(v.places[p.ID].Country))
+		}
 	}
-	if i := slices.IndexFunc(peerColumns, func(c column) bool { return c.Key == by }); i >= 0 {
+	if i := slices.IndexFunc(v.peerColumns(), func(c column) bool { return c.Key == by }); i >= 0 {
 		slices.SortStableFunc(rows, func(a, b row) int {
 			order := compare(a.Cells[i], b.Cells[i])
 			if down {

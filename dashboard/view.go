@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"holdfast/addrbook"
+	"holdfast/geodb"
 	"holdfast/node"
 )
 
@@ -27,6 +28,7 @@ type view struct {
 	active  bool
 	traffic node.Traffic
 	book    addrbook.Stats
+	places  map[uint64]geodb.Place // of sessions, where they are known; nil if there is no database
 }
 
 // views has the last view. It is safe for concurrent use.
@@ -53,6 +55,7 @@ func (s *Server) view() *view {
 		traffic: n.Traffic(),
 		book:    n.BookStats(),
 	}
+	v.places = s.locate(v.snap.Peers)
 	v.until = now.Add(max(viewFor, viewShare*time.Since(now)))
 	s.views.last = v
 	return v

@@ -31,6 +31,7 @@ func TestTor(t *testing.T) {
 		"Resolve":   torResolve,
 		"Isolation": torIsolation,
 		"Peers":     torPeers,
+		"Lookups":   torLookups,
 		"Onion":     torOnion,
 		"Hosting":   torHosting,
 		"Daemons":   torDaemons,

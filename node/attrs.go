@@ -48,6 +48,10 @@ func (e Event) Attrs() []slog.Attr {
 	if e.Offence != OffenceNone {
 		text("offence", e.Offence.Slug())
 	}
+	if e.Eviction != (Eviction{}) {
+		text("cause", e.Eviction.Cause.String())
+		text("rule", e.Eviction.Rule.String())
+	}
 	if b := e.Ban; b != nil {
 		text("subject", b.Subject.String())
 		text("origin", b.Origin.String())

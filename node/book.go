@@ -48,6 +48,7 @@ const (
 // them is told when the node runs.
 func (n *Node) openBook() (err error) {
 	cfg := addrbook.Config{
+		Key:        n.cfg.bookKey,
 		Groups:     &n.groups,
 		AllowLocal: n.cfg.AllowLoopback,
 		Rand:       n.newSource(),

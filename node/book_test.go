@@ -22,7 +22,7 @@ import (
 func atRest(t *testing.T, cfg Config) *Node {
 	t.Helper()
 	cfg.Params = &chaincfg.RegressionNetParams
-	cfg.Rand = rand.NewPCG(1, 2)
+	cfg.Rand, cfg.bookKey = rand.NewPCG(1, 2), testKey
 	if cfg.Seeds == nil {
 		cfg.Seeds = []Seed{}
 	}

@@ -204,6 +204,10 @@ type Config struct {
 	// Rand is the source of all chance, nonces included. Nil means a random one.
 	// It need not be safe for concurrent use.
 	Rand rand.Source
+
+	// bookKey is where addresses have their places in the book. Tests fix it, so that no
+	// two of theirs have the same one; zero means a secret one.
+	bookKey addrbook.Key
 }
 
 // OnionService says how inbound peers come by Tor. The address is kept in DataDir, and

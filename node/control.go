@@ -111,11 +111,7 @@ func splitAddr(text string) (host, port string) {
 // answer to a ping is awaited.
 func (n *Node) Ping() {
 	for _, s := range n.sessions() {
-		s.keep.ask()
-		select {
-		case s.probe <- struct{}{}:
-		default: // it is about to
-		}
+		s.ask()
 	}
 }
 

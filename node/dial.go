@@ -66,7 +66,7 @@ func (n *Node) lacksOnion() bool {
 // wanted reports whether an endpoint may be dialed, and may enter the book: it is
 // not banned, and not this node.
 func (n *Node) wanted(a netaddr.Addr) bool {
-	if _, banned := n.bans.Banned(a.Host); banned {
+	if n.bans.BannedAt(a.Host, time.Now()) {
 		return false
 	}
 	n.mu.Lock()
@@ -98,7 +98,7 @@ func (n *Node) dial(ctx context.Context, addr net.Addr) (net.Conn, error) {
 			return nil, err
 		}
 	}
-	conn, err := n.ways.dial(ctx, addr)
+	conn, err := n.dialBy(ctx, addr)
 	// A dial that was given up, or that never left this machine, says nothing
 	// about the address.
 	canceled := errors.Is(ctx.Err(), context.Canceled)
@@ -112,7 +112,7 @@ func (n *Node) dial(ctx context.Context, addr net.Addr) (net.Conn, error) {
 // another. Each gets its share of the time. A proxy does all this itself.
 func (n *Node) dialName(ctx context.Context, name hostAddr) (net.Conn, error) {
 	if n.ways.proxy != nil {
-		return n.ways.dial(ctx, name)
+		return n.dialBy(ctx, name)
 	}
 	ips, err := n.ways.resolve(ctx, name.host)
 	if err != nil {

@@ -22,6 +22,7 @@ package node
 //	dial.go       from the address book to a connection
 //	ways.go       how an address is reached: directly, or through which proxy
 //	proxywatch.go when a lost proxy is back
+//	beyond.go     whether what is behind a proxy works
 //	onion.go      our onion service, and who comes by it
 //	peer.go       one session: its life, its writer, its end
 //	read.go       the reading half: messages in, bounded

@@ -21,13 +21,14 @@ type Event struct {
 	// Err is the cause if there is one.
 	connmgr.Event
 
-	Kind    Kind
-	Why     Reason    // why a session ended or did not begin
-	Peer    *PeerInfo // the peer's facts at that moment; nil if it is not about one
-	Offence Offence
-	Ban     *banlist.Entry // of KindBanned
-	Counts  Counts         // of KindReady, KindLost and KindStarted
-	Text    string         // more for the reader; of KindSeed and KindSeedFailed the seed's name, "" for those that are addresses; of KindNetworkChanged what changed
+	Kind     Kind
+	Why      Reason    // why a session ended or did not begin
+	Peer     *PeerInfo // the peer's facts at that moment; nil if it is not about one
+	Offence  Offence
+	Ban      *banlist.Entry // of KindBanned
+	Counts   Counts         // of KindReady, KindLost and KindStarted
+	Eviction Eviction       // of KindEvicted
+	Text     string         // more for the reader; of KindSeed and KindSeedFailed the seed's name, "" for those that are addresses; of KindNetworkChanged what changed
 
 	// Told and New are how many addresses were told, and how many of them were
 	// new; Ignored is how many were over the limit. Of KindAddresses and KindSeed.
@@ -114,6 +115,8 @@ func (e Event) Level() slog.Level {
 			return slog.LevelDebug // the first is told, and then one a minute at most
 		}
 		return slog.LevelWarn
+	case KindPong:
+		return LevelTrace // as many as pings: each peer's every two minutes
 	case KindReady, KindLost:
 		switch {
 		case e.Why == ReasonShutdown, e.Why == ReasonNetworkOff:
@@ -166,18 +169,17 @@ func (e Event) String() string {
 	case KindNetworkActive:
 		return fmt.Sprintf("Networking is %s", e.Text)
 	case KindEvicted:
-		if e.Text != "" {
-			return fmt.Sprintf("Evicted %s: %s", e.who(), e.Text)
-		}
-		return fmt.Sprintf("Evicted %s: the house is full, and another one knocked", e.who())
+		return fmt.Sprintf("Evicted %s: %v", e.who(), e.Eviction)
+	case KindPong:
+		return fmt.Sprintf("Peer %s answered a ping in %v", e.who(), e.Peer.Ping.Round(time.Microsecond))
 	case KindBookTrouble:
 		return fmt.Sprintf("Address book: %v", e.Err)
 	case KindBansTrouble:
 		return fmt.Sprintf("Ban list: %v", e.Err)
 	case KindProxyLost:
-		return fmt.Sprintf("The proxy %s serves us not: %s", e.Text, proxyCause(e.Err))
+		return fmt.Sprintf("The proxy %s does not work: %s", e.Text, proxyCause(e.Err))
 	case KindProxyBack:
-		return fmt.Sprintf("The proxy %s serves us again", e.Text)
+		return fmt.Sprintf("The proxy %s works again", e.Text)
 	case KindOnion:
 		return fmt.Sprintf("Reached as %s, by %s", e.who(), e.Text)
 	case KindOnionTrouble:

@@ -141,6 +141,7 @@ func TestLevels(t *testing.T) {
 		{KindAdded, info, info, info, ours},
 		{KindRemoved, info, info, info, ours},
 		{KindNetworkActive, info, info, info, ours},
+		{KindPong, trace, trace, trace, quiet},
 	} {
 		checked[tt.kind] = true
 		for _, of := range []struct {
@@ -360,6 +361,10 @@ func TestAttrs(t *testing.T) {
 		{
 			Event{Event: connmgr.Event{Seq: 5, Type: connmgr.EventNetworkDown, Network: "ip"}},
 			`event=network-down seq=5 network=ip`,
+		},
+		{
+			Event{Event: connmgr.Event{Seq: 6, Inbound: true}, Kind: KindEvicted, Why: ReasonEvicted, Eviction: Eviction{EvictedForOnion, EvictedAsBad}},
+			`event=evicted seq=6 inbound=true reason=evicted cause=onion-full rule=misbehaved`,
 		},
 	} {
 		var got []string

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"time"
 
@@ -31,7 +32,84 @@ const (
 	protectInAll = protectByGroup + protectByPing + protectByUse
 )
 
-// evictable is an inbound peer, as far as it counts for eviction.
+// Eviction says why an inbound peer was evicted: why one had to go, and why it was this
+// one. It is the zero value for a peer that was not evicted.
+type Eviction struct {
+	Cause EvictionCause
+	Rule  EvictionRule
+}
+
+// EvictionCause says why an inbound peer had to go.
+type EvictionCause uint8
+
+// The causes. Their names (String) are fit for a metric's label.
+const (
+	EvictedForNone     EvictionCause = iota
+	EvictedForNewcomer               // all inbound places were taken, and another one came
+	EvictedForOnion                  // all places of our onion service were taken, and another one came by it
+	EvictedForFewer                  // there are fewer inbound places than before: AddPeer, SetPeerLimits
+
+	numEvictionCauses
+)
+
+// EvictionRule says why it was this peer that had to go.
+type EvictionRule uint8
+
+// The rules, in the order in which they are asked. Their names (String) are fit for a
+// metric's label.
+const (
+	EvictedByNone    EvictionRule = iota
+	EvictedAsBad                  // its host misbehaved mildly, now or before
+	EvictedFromGroup              // of those that are not protected, it came last of the network group with the most
+	EvictedAsLast                 // all are protected: it is the newcomer, or where none came, who came last
+
+	numEvictionRules
+)
+
+// Names are for labels, texts for the log.
+var (
+	evictionCauses = [numEvictionCauses]struct{ name, text string }{
+		EvictedForNone:     {"none", "all inbound places are taken, and another peer came"},
+		EvictedForNewcomer: {"full", "the house is full"},
+		EvictedForOnion:    {"onion-full", "the places of our onion service are taken"},
+		EvictedForFewer:    {"fewer-places", "the operator has another use for its place"},
+	}
+	evictionRules = [numEvictionRules]struct{ name, text string }{
+		EvictedByNone:    {"none", ""},
+		EvictedAsBad:     {"misbehaved", "its host misbehaved"},
+		EvictedFromGroup: {"largest-group", "it came last of the largest network group"},
+		EvictedAsLast:    {"last", "all others have a better claim to stay"},
+	}
+)
+
+// String returns the cause's name, as "full".
+func (c EvictionCause) String() string {
+	if c < numEvictionCauses {
+		return evictionCauses[c].name
+	}
+	return fmt.Sprintf("cause-%d", uint8(c))
+}
+
+// String returns the rule's name, as "largest-group".
+func (r EvictionRule) String() string {
+	if r < numEvictionRules {
+		return evictionRules[r].name
+	}
+	return fmt.Sprintf("rule-%d", uint8(r))
+}
+
+// String says both in words.
+func (e Eviction) String() string {
+	if e.Cause >= numEvictionCauses || e.Rule >= numEvictionRules {
+		return e.Cause.String() + ", " + e.Rule.String()
+	}
+	text := evictionCauses[e.Cause].text
+	if e.Rule != EvictedByNone {
+		text += "; " + evictionRules[e.Rule].text
+	}
+	return text
+}
+
 type evictable struct {
 	// ID is that of the session. Of two that came at the same time, the one with
 	// the higher ID is the younger.
@@ -68,6 +146,15 @@ type evictable struct {
 	// new transaction that was valid). Zero if there was none. To have it new
 	// takes telling us of peers that are there.
 	LastUseful time.Time
+}
+
+// ruleFor returns the rule by which evict chose a candidate: it is a discouraged one only
+// if that is why.
+func ruleFor(candidates []evictable, id uint64) EvictionRule {
+	if slices.ContainsFunc(candidates, func(c evictable) bool { return c.ID == id && c.Discouraged }) {
+		return EvictedAsBad
+	}
+	return EvictedFromGroup
 }
 
 // evict chooses whose place an inbound peer gets for which there is none. It

@@ -2,6 +2,7 @@ package node
 
 import (
 	"math/rand/v2"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -482,5 +483,141 @@ func BenchmarkEvict(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		evict(list)
+	}
+}
+
+// TestWhyEvicted: each eviction says why one had to go, and why it was this one.
+func TestWhyEvicted(t *testing.T) {
+	fill := func(w *world, from, to byte) {
+		for i := from; i < to; i++ {
+			w.dialIn(net.IPv4(20, i, 1, 1).String()).shake()
+			wait(time.Second)
+		}
+	}
+	bad := func(w *world, host string) {
+		h, err := netaddr.Parse(host)
+		must(t, err)
+		w.node.discouraged.Add(h)
+	}
+	knock := func(w *world, hosts ...string) {
+		for _, host := range hosts {
+			r := w.dialIn(host)
+			go func() {
+				for r.next() != nil { // it says nothing, and reads
+				}
+			}()
+			wait(time.Second)
+		}
+	}
+	for _, tt := range []struct {
+		name  string
+		cfg   Config
+		do    func(w *world)
+		who   string // the last one's host
+		want  Eviction
+		words string
+	}{
+		{
+			"of the largest group",
+			Config{MaxPeers: 42},
+			func(w *world) { // 40 inbound, 1 outbound, 1 feeler
+				fill(w, 0, 30)
+				knock(w, "40.1.0.1", "40.1.0.2", "40.1.0.3", "40.1.0.4", "40.1.0.5", "40.1.0.6", "40.1.0.7", "40.1.0.8", "40.1.0.9", "50.1.1.1")
+			}, "40.1.0.9",
+			Eviction{EvictedForNewcomer, EvictedFromGroup},
+			"the house is full; it came last of the largest network group",
+		},
+		{
+			"one that misbehaved",
+			Config{MaxPeers: 42},
+			func(w *world) {
+				fill(w, 0, 30)
+				bad(w, "40.1.0.5")
+				knock(w, "40.1.0.1", "40.1.0.2", "40.1.0.3", "40.1.0.4", "40.1.0.5", "40.1.0.6", "40.1.0.7", "40.1.0.8", "40.1.0.9", "50.1.1.1")
+			}, "40.1.0.5",
+			Eviction{EvictedForNewcomer, EvictedAsBad},
+			"the house is full; its host misbehaved",
+		},
+		{
+			"the newcomer, who misbehaved",
+			Config{MaxPeers: 42},
+			func(w *world) {
+				fill(w, 0, 39)
+				bad(w, "50.1.1.1")
+				knock(w, "50.1.1.1")
+			}, "50.1.1.1",
+			Eviction{EvictedForNewcomer, EvictedAsBad},
+			"the house is full; its host misbehaved",
+		},
+		{
+			"too many by the onion service",
+			Config{Onion: &OnionService{Control: noTor}, MaxPeers: 23, TargetOutbound: -1, Feelers: -1},
+			func(w *world) {
+				for range w.node.maxOnionInbound() + 1 {
+					w.dialOnion().shakeSoon()
+					wait(time.Second)
+				}
+			}, "",
+			Eviction{EvictedForOnion, EvictedAsLast},
+			"the places of our onion service are taken; all others have a better claim to stay",
+		},
+		{
+			"fewer places",
+			Config{MaxPeers: 42},
+			func(w *world) {
+				fill(w, 0, 25)
+				must(t, w.node.SetPeerLimits(PeerLimits{MaxPeers: 26, TargetOutbound: 1})) // 24, of which one is for who knocks
+			}, "",
+			Eviction{EvictedForFewer, EvictedFromGroup},
+			"the operator has another use for its place; it came last of the largest network group",
+		},
+		{
+			"few places",
+			Config{MaxPeers: 42},
+			func(w *world) {
+				fill(w, 0, 10)
+				must(t, w.node.SetPeerLimits(PeerLimits{MaxPeers: 11, TargetOutbound: 1})) // 9
+			}, "20.9.1.1",
+			Eviction{EvictedForFewer, EvictedAsLast},
+			"the operator has another use for its place; all others have a better claim to stay",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				w := scripted(t, tt.cfg)
+				tt.do(w)
+				wait(time.Second)
+				list := w.of(KindEvicted)
+				if len(list) == 0 {
+					t.Fatal("nobody was evicted")
+				}
+				e := list[len(list)-1]
+				if e.Eviction != tt.want || e.Eviction.String() != tt.words {
+					t.Errorf("%v, %v: %v", e.Eviction.Cause, e.Eviction.Rule, e)
+				}
+				if host, _, _ := net.SplitHostPort(e.Addr.String()); tt.who != "" && host != tt.who {
+					t.Errorf("%s was evicted, want %s", host, tt.who)
+				}
+				w.stop()
+			})
+		})
+	}
+}
+
+// TestEvictionNames: all have one, and no two the same.
+func TestEvictionNames(t *testing.T) {
+	seen := make(map[string]bool)
+	for c := range numEvictionCauses {
+		for r := range numEvictionRules {
+			e := Eviction{c, r}
+			if name := c.String() + " " + r.String(); seen[name] || seen[e.String()] || c.String() == "" || r.String() == "" {
+				t.Errorf("%q: %q", name, e)
+			} else {
+				seen[name], seen[e.String()] = true, true
+			}
+		}
+	}
+	if e := (Eviction{numEvictionCauses, numEvictionRules}); e.String() != "cause-4, rule-4" {
+		t.Error(e)
 	}
 }

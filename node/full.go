@@ -23,16 +23,16 @@ func (n *Node) makeRoom(s *session) {
 			}
 		}
 	}
-	places := n.inboundPlaces()
+	places, cause := n.inboundPlaces(), EvictedForNewcomer
 	crowded := s.network() == netaddr.Onion && len(onion) > n.maxOnionInbound()
 	switch {
 	case crowded:
-		inbound = onion
+		inbound, cause = onion, EvictedForOnion
 	case len(inbound) < places:
 		return
 	}
 	if n.discouraged.Has(s.host) && !n.whitelisted(s.host) {
-		n.evict(s) // who misbehaved costs nobody his place
+		n.evict(s, Eviction{cause, EvictedAsBad}) // who misbehaved costs nobody his place
 		return
 	}
 	candidates := make([]evictable, 0, len(inbound))
@@ -44,20 +44,21 @@ func (n *Node) makeRoom(s *session) {
 	id, ok := evict(candidates)
 	if !ok {
 		if crowded || len(inbound) > places {
-			n.evict(s) // connmgr does not know the one limit, and let it in before the other was lowered
+			n.evict(s, Eviction{cause, EvictedAsLast}) // connmgr does not know the one limit, and let it in before the other was lowered
 		}
 		return
 	}
+	rule := ruleFor(candidates, id)
 	for _, x := range inbound {
 		if x.id == id {
-			n.evict(x)
+			n.evict(x, Eviction{cause, rule})
 		}
 	}
 }
 
 // evict ends a session, and tells of it.
-func (n *Node) evict(s *session) {
-	n.publish(s.event(Event{Kind: KindEvicted, Why: ReasonEvicted}))
+func (n *Node) evict(s *session, why Eviction) {
+	n.publish(s.event(Event{Kind: KindEvicted, Why: ReasonEvicted, Eviction: why}))
 	s.end(&ending{why: ReasonEvicted})
 }
 

@@ -47,9 +47,18 @@ func (s *session) greet() {
 	if s.inbound || !s.n.cfg.auto {
 		return
 	}
+	s.exchanges()
 	s.sendAddrs(s.n.ownFor(s, time.Now()))
 	s.addrs.add(getAddrAnswer)
 	s.queue(wire.NewMsgGetAddr())
+}
+
+// exchanges notes that addresses are exchanged with the peer: with who came by himself when
+// he asks for some or tells some, as in Core, and with whom we dialed if we ask him.
+func (s *session) exchanges() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.facts.AddrRelay = true
 }
 
 // tellOwn tells a peer anew where we are, unless it is too slow to listen.
@@ -69,6 +78,7 @@ func (s *session) handleGetAddr(wire.Message) {
 		return
 	}
 	s.toldAddrs = true
+	s.exchanges()
 	list := s.n.book.Answer(s.network())
 	s.sendAddrs(slices.DeleteFunc(list, func(k addrbook.Known) bool { return !s.n.wanted(k.Addr) }))
 }
@@ -161,6 +171,7 @@ func (s *session) take(list []addrbook.Known, told int) {
 	s.mu.Unlock()
 	news := 0
 	if s.n.cfg.auto {
+		s.exchanges()
 		news = s.n.learn(list, s.source(), hearsayAge, now)
 	}
 	if told > 1 || news > 0 {

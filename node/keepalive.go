@@ -69,18 +69,21 @@ func (k *keepalive) ask() {
 	k.asked = k.sent.IsZero()
 }
 
-// pong takes an answer. One that answers no ping of ours is ignored, as in Core.
-func (k *keepalive) pong(nonce uint64, now time.Time) {
+// pong takes an answer. One that answers no ping of ours is ignored, as in Core; it
+// reports whether this one did.
+func (k *keepalive) pong(nonce uint64, now time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.sent.IsZero() && nonce == k.nonce {
-		// A clock too coarse to see it must not make it "not measured".
-		k.rtt = max(now.Sub(k.sent), 1)
-		if k.least == 0 || k.rtt < k.least {
-			k.least = k.rtt
-		}
-		k.sent, k.limit = time.Time{}, time.Time{}
+	if k.sent.IsZero() || nonce != k.nonce {
+		return false
 	}
+	// A clock too coarse to see it must not make it "not measured".
+	k.rtt = max(now.Sub(k.sent), 1)
+	if k.least == 0 || k.rtt < k.least {
+		k.least = k.rtt
+	}
+	k.sent, k.limit = time.Time{}, time.Time{}
+	return true
 }
 
 // roundTrip returns the last round trip; 0 if none was measured.
@@ -113,5 +116,7 @@ func (s *session) handlePing(msg wire.Message) {
 }
 
 func (s *session) handlePong(msg wire.Message) {
-	s.keep.pong(msg.(*wire.MsgPong).Nonce, time.Now())
+	if s.keep.pong(msg.(*wire.MsgPong).Nonce, time.Now()) {
+		s.n.publish(s.event(Event{Kind: KindPong}))
+	}
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,10 @@ func TestPingRhythm(t *testing.T) {
 			if got := w.peers()[0].Ping; got != 100*time.Millisecond {
 				t.Errorf("round trip %v, want 100ms", got)
 			}
+		}
+		pongs := w.of(KindPong) // not those that answer no ping
+		if len(pongs) != 5 || !strings.HasSuffix(pongs[4].String(), " answered a ping in 100ms") {
+			t.Errorf("%d pongs were told: %v", len(pongs), pongs)
 		}
 	})
 }

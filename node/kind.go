@@ -45,6 +45,7 @@ const (
 	KindAdded                      // the operator added a peer to keep
 	KindRemoved                    // the operator removed one
 	KindNetworkActive              // networking was switched off, or on again
+	KindPong                       // a peer answered our ping: its PeerInfo.Ping is how long that took
 
 	numKinds
 )
@@ -75,6 +76,7 @@ var kindNames = [numKinds]string{
 	KindAdded:          "added",
 	KindRemoved:        "removed",
 	KindNetworkActive:  "network-active",
+	KindPong:           "pong",
 }
 
 // String returns the kind's name, as "seed-failed".
@@ -127,4 +129,5 @@ var kindSubsystems = [numKinds]string{
 	KindAdded:          SubsystemNode,
 	KindRemoved:        SubsystemNode,
 	KindNetworkActive:  SubsystemNode,
+	KindPong:           SubsystemPeer,
 }

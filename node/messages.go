@@ -58,7 +58,7 @@ var messages = map[string]treatment{
 
 	// Preferences of relaying, which we do not do.
 	wire.CmdSendHeaders: of[wire.MsgSendHeaders](treatment{because: "we announce no blocks"}),
-	wire.CmdFeeFilter:   of[wire.MsgFeeFilter](treatment{because: "we relay no transactions"}),
+	wire.CmdFeeFilter:   of[wire.MsgFeeFilter](treatment{handle: (*session).handleFeeFilter}),
 	"sendcmpct":         upTo(9, treatment{because: "we announce no blocks (BIP152)"}),
 	wire.CmdReject:      of[wire.MsgReject](treatment{because: "it is out of use, and changes nothing"}),
 
@@ -110,6 +110,20 @@ func (s *session) handleInv(m wire.Message) {
 
 // invTypeWtx is MSG_WTX of BIP339, which wire does not name.
 const invTypeWtx wire.InvType = 5
+
+// maxMoney is all bitcoins that there will be, in satoshis (MAX_MONEY in
+// src/consensus/amount.h of Core).
+const maxMoney = 21_000_000 * 100_000_000
+
+// handleFeeFilter notes for whoever asks what the peer wants for a transaction: we relay
+// none. What is no amount is ignored, as by Core.
+func (s *session) handleFeeFilter(m wire.Message) {
+	if fee := m.(*wire.MsgFeeFilter).MinFee; fee >= 0 && fee <= maxMoney {
+		s.mu.Lock()
+		s.facts.MinFee = fee
+		s.mu.Unlock()
+	}
+}
 
 // handleGetData says that we have none of it.
 func (s *session) handleGetData(m wire.Message) {

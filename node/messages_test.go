@@ -71,6 +71,7 @@ func TestMessages(t *testing.T) {
 		{"blocktxn", "", make([]byte, 33), quiet},
 		{wire.CmdSendHeaders, "", nil, quiet},
 		{wire.CmdFeeFilter, "", make([]byte, 8), quiet},
+		{wire.CmdFeeFilter, "too short", make([]byte, 7), want{score: 20}},
 		{wire.CmdFeeFilter, "too long", make([]byte, 9), want{score: 20}},
 		{"sendcmpct", "", make([]byte, 9), quiet},
 		{wire.CmdReject, "", make([]byte, 20), quiet},

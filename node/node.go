@@ -60,7 +60,8 @@ type Node struct {
 
 	groupKey groupKey
 
-	networkChanged chan struct{}  // has one when our network changed
+	networkChanged chan struct{}  // has one when our network changed, for the seeds
+	retryOnion     chan struct{}  // and for our onion service
 	fetches        sync.WaitGroup // connections to seed nodes, and to peers that are tried
 
 	rngMu sync.Mutex
@@ -115,6 +116,7 @@ func New(cfg Config) (*Node, error) {
 		rng:            rand.New(s.Rand),
 		failing:        make(map[netaddr.Addr]int),
 		networkChanged: make(chan struct{}, 1),
+		retryOnion:     make(chan struct{}, 1),
 		discouraged:    banlist.NewDiscouraged(banlist.DiscouragedOptions{}),
 		all:            make(map[uint64]*session),
 		nonces:         make(map[uint64]*session),
@@ -272,9 +274,11 @@ func (n *Node) watchNetwork(ctx context.Context) {
 // tryAgain has all tried that waits, for what failed may not have been at fault.
 func (n *Node) tryAgain() {
 	n.forgive()
-	select {
-	case n.networkChanged <- struct{}{}:
-	default: // it is told already
+	for _, c := range []chan struct{}{n.networkChanged, n.retryOnion} {
+		select {
+		case c <- struct{}{}:
+		default: // it is told already
+		}
 	}
 	n.cm.NetworkChanged()
 }

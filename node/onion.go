@@ -107,6 +107,7 @@ func (n *Node) publishOnion(ctx context.Context) {
 		VirtualPort: n.cfg.port,
 		Target:      n.onionTarget,
 		OnEvent:     n.onOnion,
+		Retry:       n.retryOnion,
 		Rand:        n.newSource(),
 	}
 	if n.cfg.DataDir != "" {

@@ -296,3 +296,34 @@ func TestOnionAmongOthers(t *testing.T) {
 		}
 	})
 }
+
+// TestOnionTriedAtOnce: when there is a reason to, Tor's control port is tried at once,
+// however long it was away.
+func TestOnionTriedAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		tries := 0
+		control := torctl.Options{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			tries++
+			return nil, net.ErrClosed
+		}}
+		w := scripted(t, Config{Onion: &OnionService{Control: control}})
+		wait(time.Hour)
+		before := tries
+		if wait(time.Second); tries != before {
+			t.Fatal("it is tried each second")
+		}
+		w.node.tryAgain() // as when our network changed
+		if wait(100 * time.Millisecond); tries != before+1 {
+			t.Errorf("%d tries when our network changed", tries-before)
+		}
+		before = tries
+		w.node.SetNetworkActive(false)
+		if wait(100 * time.Millisecond); tries != before {
+			t.Errorf("%d tries when networking was switched off", tries-before)
+		}
+		w.node.SetNetworkActive(true)
+		if wait(100 * time.Millisecond); tries != before+1 {
+			t.Errorf("%d tries when networking was switched on", tries-before)
+		}
+	})
+}

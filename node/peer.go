@@ -242,7 +242,7 @@ func (s *session) farewell(left Counts) {
 			s.n.book.Connected(e)
 		case s.shake.ready:
 			s.n.left(e, time.Since(s.since))
-		case !why.ours():
+		case !why.ours() && !s.unproven():
 			s.n.attempted(e)
 		}
 	}

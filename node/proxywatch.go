@@ -38,9 +38,10 @@ func (w proxyWatch) wake() {
 	}
 }
 
-// lostProxy wakes the watch of the proxy that an event says cannot be reached.
+// lostProxy wakes the watch of the proxy that an event says cannot be reached. One that
+// is there and has no network needs no knocks: connmgr's probes go on beyond it.
 func (n *Node) lostProxy(e connmgr.Event) {
-	if e.Reason != connmgr.ReasonProxy || e.Addr == nil {
+	if e.Reason != connmgr.ReasonProxy || e.Addr == nil || !errors.Is(e.Err, socks.ErrProxy) {
 		return
 	}
 	p, _ := n.ways.to(e.Addr)

@@ -35,7 +35,7 @@ func (n *Node) askSeeds(ctx context.Context) {
 		Port:       n.cfg.port,
 		Services:   uint64(wantedServices),
 		Unfiltered: uint64(wire.SFNodeNetwork),
-		Resolver:   n.cfg.Resolver,
+		Resolver:   n.seedResolver(),
 		State: func() (known, peers int) {
 			c := n.Counts()
 			return c.Addresses, c.Outbound
@@ -64,6 +64,14 @@ func (n *Node) askSeeds(ctx context.Context) {
 	if err := dnsseed.Run(ctx, cfg); err != nil {
 		n.publish(Event{Kind: KindSeedFailed, Event: connmgr.Event{Err: err}})
 	}
+}
+
+// seedResolver returns who is asked for seeds.
+func (n *Node) seedResolver() Resolver {
+	if p := n.cfg.Proxy; p != nil && n.cfg.Resolver == Resolver(p) {
+		return provingResolver{n, p}
+	}
+	return n.cfg.Resolver
 }
 
 // usefulSeeds returns the seeds that are asked. DNS knows IP addresses only: where these

@@ -126,8 +126,10 @@ func (n *Node) shrink() {
 			candidates = append(candidates, s.evictable())
 		}
 		id, ok := evict(candidates)
+		rule := EvictedAsLast
 		switch {
 		case ok:
+			rule = ruleFor(candidates, id)
 		case len(left) == most:
 			return
 		default:
@@ -135,8 +137,7 @@ func (n *Node) shrink() {
 		}
 		s := left[id]
 		delete(left, id)
-		n.publish(s.event(Event{Kind: KindEvicted, Why: ReasonEvicted, Text: "the operator has another use for its place"}))
-		s.end(&ending{why: ReasonEvicted})
+		n.evict(s, Eviction{EvictedForFewer, rule})
 	}
 }
 

@@ -57,6 +57,8 @@ type PeerInfo struct {
 	RelayTxes       bool          // it asked for transactions
 	AddrProcessed   uint64        // addresses that it told and that were looked at
 	AddrRateLimited uint64        // and those that were not, since they were too many
+	AddrRelay       bool          // addresses are exchanged with it: of who came by himself, from when he begins
+	MinFee          int64         // what a transaction must pay to be of interest to it (BIP133), in satoshis per 1000 virtual bytes; 0 if it never told
 
 	// What follows costs more, and is filled in by Snapshot, Peers and AddedPeers only.
 

@@ -189,3 +189,69 @@ func TestAddresses(t *testing.T) {
 		t.Error("no address was taken")
 	}
 }
+
+// TestMinFee: the last amount that a peer told, if it is one.
+func TestMinFee(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{})
+		r := w.dialIn("8.8.8.8")
+		r.shake()
+		for _, tt := range []struct{ told, want int64 }{
+			{1000, 1000},
+			{-1, 1000},
+			{maxMoney + 1, 1000},
+			{maxMoney, maxMoney},
+			{0, 0},
+			{250, 250},
+		} {
+			r.send(wire.NewMsgFeeFilter(tt.told))
+			wait(time.Second)
+			if p := w.peers()[0]; p.MinFee != tt.want || p.BanScore != 0 {
+				t.Errorf("it told %d, and we have %d; its score is %d", tt.told, p.MinFee, p.BanScore)
+			}
+		}
+	})
+}
+
+// TestAddrRelay: addresses are exchanged with whom we dialed, and with who came by himself
+// once he begins.
+func TestAddrRelay(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cfg  Config
+		send wire.Message
+		want bool
+	}{
+		"silent":                        {Config{}, nil, false},
+		"asks":                          {Config{}, wire.NewMsgGetAddr(), true},
+		"tells":                         {Config{}, addrMsg(1), true},
+		"tells in the other form":       {Config{}, wire.NewMsgAddrV2(), true},
+		"pings":                         {Config{}, wire.NewMsgPing(1), false},
+		"tells one who looks for none":  {Config{Connect: []string{"8.8.4.4"}}, addrMsg(1), false},
+		"asks one who looks for nobody": {Config{Connect: []string{"8.8.4.4"}}, wire.NewMsgGetAddr(), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				tt.cfg.Listen = []string{listenAt}
+				w := newWorld(t, tt.cfg)
+				r := w.dialIn("8.8.8.8")
+				r.shake()
+				if tt.send != nil {
+					r.send(tt.send)
+				}
+				wait(time.Second)
+				for _, p := range w.peers() {
+					if p.Inbound && p.AddrRelay != tt.want {
+						t.Errorf("addresses are exchanged: %v", p.AddrRelay)
+					}
+				}
+			})
+		})
+	}
+	inBubble(t, func(t *testing.T) {
+		w, r := outboundTo(t, Config{})
+		r.until(wire.CmdGetAddr)
+		if p := w.peers()[0]; !p.AddrRelay {
+			t.Error("not with whom we dialed")
+		}
+	})
+}

@@ -26,7 +26,7 @@ var (
 	errNoOnion = errors.New("onion services are not to be dialed (noonion)")
 )
 
-// ways are made of a Config. They do not change.
+// ways are made of a Config. They do not change, but for what is in proven.
 type ways struct {
 	direct func(context.Context, net.Addr) (net.Conn, error)
 	within time.Duration // how long a direct dial may take
@@ -39,6 +39,8 @@ type ways struct {
 	only  addrbook.Networks        // what may be dialed automatically
 
 	noOnion bool // it is not for want of a proxy that there is no way
+
+	proven map[*socks.Dialer]*provenAt // of each proxy
 }
 
 func newWays(cfg *Config) *ways {
@@ -56,16 +58,25 @@ func newWays(cfg *Config) *ways {
 	if w.only == 0 {
 		w.only = addrbook.AllNetworks
 	}
+	w.proven = make(map[*socks.Dialer]*provenAt)
+	for _, p := range []*socks.Dialer{w.proxy, w.onion} {
+		if p != nil {
+			w.proven[p] = new(provenAt)
+		}
+	}
 	return w
 }
 
-// timeout bounds all dials.
+// timeout bounds all dials, with the time to find out whose a failure is.
 func (w *ways) timeout() time.Duration {
 	if w.proxy == nil && w.onion == nil {
 		return w.within
 	}
-	return max(w.within, proxyDialTimeout)
+	return w.byProxy() + askPatience
 }
+
+// byProxy is how long a dial through a proxy may take.
+func (w *ways) byProxy() time.Duration { return max(w.within, proxyDialTimeout) }
 
 // to returns the proxy that leads to addr; nil means that none does. An address that
 // cannot be reached is an error.
@@ -93,6 +104,8 @@ func (w *ways) dial(ctx context.Context, addr net.Addr) (net.Conn, error) {
 	case err != nil:
 		return nil, err
 	case p != nil:
+		ctx, cancel := context.WithTimeout(ctx, w.byProxy())
+		defer cancel()
 		return p.DialContext(ctx, "tcp", addr.String())
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.within)
@@ -127,17 +140,20 @@ func (w *ways) proxies() []proxyWatch {
 // network is connmgr's Network: what is reached through one proxy is lost with it.
 func (w *ways) network(addr net.Addr) string {
 	if p, err := w.to(addr); err == nil && p != nil {
-		return "proxy " + p.Proxy
+		return networkBy(p)
 	}
 	return connmgr.NetworkOf(addr)
 }
 
+func networkBy(p *socks.Dialer) string { return "proxy " + p.Proxy }
+
 // classify is connmgr's Classify: a proxy that cannot be reached is our own trouble,
-// and what it answers is about the address.
+// and what it answers is about the address, if it is not unproven.
 func (w *ways) classify(addr net.Addr, err error) connmgr.Reason {
 	var reply socks.Reply
+	var open *unproven
 	switch {
-	case errors.Is(err, socks.ErrProxy):
+	case errors.Is(err, socks.ErrProxy), errors.As(err, &open):
 		return connmgr.ReasonProxy
 	case !errors.As(err, &reply):
 		return connmgr.Classify(addr, err)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -255,7 +256,7 @@ func TestProxyLateForSeeds(t *testing.T) {
 		w.start(Config{Proxy: dialer, Dial: never{t}.dial, Seeds: []Seed{{Host: "seed.example"}}})
 		wait(5 * time.Minute)
 		lost := w.of(KindProxyLost)
-		if len(lost) != 1 || !strings.Contains(lost[0].String(), "The proxy 127.0.0.1:9050 serves us not: ") {
+		if len(lost) != 1 || !strings.Contains(lost[0].String(), "The proxy 127.0.0.1:9050 does not work: ") {
 			t.Errorf("told %v", lost)
 		}
 		p.start()
@@ -278,6 +279,9 @@ func TestProxyServesNobody(t *testing.T) {
 		{"hangs up at the request", []byte{5, 0}, ""},
 		{"refuses the login", []byte{5, 0xff}, "; see proxyuser, proxypass and torisolation"},
 		{"is no proxy", []byte("HTTP/1.1 400 Bad Request"), "does not speak SOCKS5"},
+		{"says nothing", nil, "did not answer in time"},
+		{"says half of an answer", []byte{5}, "did not answer in time"},
+		{"never ends", bytes.Repeat([]byte{5, 0}, 1<<20), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
@@ -302,7 +306,9 @@ func TestProxyServesNobody(t *testing.T) {
 							var b [3]byte
 							_, _ = conn.Read(b[:])
 							_, _ = conn.Write(tt.reply)
-							_, _ = conn.Read(b[:1])
+							if _, err := conn.Read(b[:1]); len(tt.reply) < 2 && err == nil {
+								t.Error("it goes on without an answer")
+							}
 						}()
 					}
 				}()

@@ -14,6 +14,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"go.uber.org/goleak"
 
+	"holdfast/addrbook"
 	"holdfast/simnet"
 )
 
@@ -67,6 +68,9 @@ func newWorld(t *testing.T, cfg Config, specs ...simnet.Spec) *world {
 	return w
 }
 
+// testKey decides the places in the book: with it those that tests use find theirs free.
+var testKey = addrbook.Key{1}
+
 func (w *world) start(cfg Config) { w.startWith(cfg, func(*Node) {}) }
 
 // startWith is start of a node to which something is done before it runs.
@@ -82,6 +86,7 @@ func (w *world) startWith(cfg Config, before func(*Node)) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.NewPCG(1, 2)
 	}
+	cfg.bookKey = testKey
 	own := cfg.OnEvent
 	cfg.OnEvent = func(e Event) {
 		w.mu.Lock()

@@ -66,11 +66,12 @@ const (
 	DefaultBanTime = 24 * time.Hour
 )
 
-// Limits bound what clients can take. The zero value of each means its default.
+// Limits bound what clients can take. The zero value of each means its default. Where a
+// request is refused with 429 or 503, a message of a websocket waits.
 type Limits struct {
 	Body        int           // bytes of a request; beyond it 413. Default: 1 MiB
 	Batch       int           // calls in a batch. Default: 1000
-	Connections int           // at once; see places. Default: 256
+	Connections int           // at once; see goesFirst. Default: 256
 	Requests    int           // being worked on or waiting for an event, each; beyond it 503. Default: 64
 	Rate        int           // calls a second and remote host, twice as many at once; beyond it 429. Default: 5000
 	Timeout     time.Duration // to send a request, and to read the answer. Default: 30 s

@@ -12,6 +12,7 @@
 // login ends its connection after 250 ms, or at once where many fail; a right one is
 // never refused for those of others. On loopback TLS is not needed and taken all the same; elsewhere there is nothing else. Requests that a
 // browser sends for another site, and such for a name that is not ours, are refused.
+// Websockets, at /ws, are let in by the same rules.
 //
 // # What clients cannot do
 //
@@ -24,11 +25,12 @@ package rpc
 //
 //	config.go           Config, Node, Limits; their defaults and checks
 //	server.go           Server: New, Serve, Close; who is let in
-//	places.go           how many connections there are, and who makes room
+//	places.go           who makes room when there are too many connections (pure)
 //	limits.go           how often logins fail, and how many calls there are
 //	tls.go              certificates; TLS and none on one port
 //	auth.go             users, rpcauth, the cookie file
 //	work.go             from an HTTP request to its answer
+//	socket.go           the same for websockets, as btcd has them
 //	codec.go            requests and replies of the versions of JSON-RPC
 //	args.go             arguments: by position, by name, checked
 //	errors.go           the codes of errors
@@ -40,6 +42,6 @@ package rpc
 //	methods_ours.go     explain and events
 //	explain.go          why an address is what it is (pure)
 //
-// Locks: room.mu, guesses.mu, rates.mu, active.mu and either.mu are leaves:
+// Locks: those of internal/webserver, wrong.mu, active.mu and either.mu are leaves:
 // nothing else is locked under them, and no connection is read or written. Events are
 // fed to the stream.Hub by the node's one goroutine for that.

@@ -59,6 +59,8 @@ func (q query) is(addr string) bool {
 // about reports whether an event is about the address.
 func (q query) about(e node.Event) bool {
 	switch {
+	case e.Kind == node.KindPong:
+		return false // there are so many that nothing else would be shown
 	case e.Addr != nil && q.is(e.Addr.String()):
 		return true
 	case e.Peer != nil && e.Peer.Addr != nil && q.is(e.Peer.Addr.String()):
@@ -284,10 +286,13 @@ func (f facts) last() (string, node.Event, bool) {
 		case node.KindTurnedAway:
 			return "refused", e, true
 		case node.KindLost, node.KindUnready:
-			if e.Why == node.ReasonEvicted {
-				return "evicted", e, true
+			if e.Why != node.ReasonEvicted {
+				return "ended", e, true
 			}
-			return "ended", e, true
+			if told := f.eviction(e); told != nil {
+				e = *told
+			}
+			return "evicted", e, true
 		case node.KindConnection:
 			switch e.Type {
 			case connmgr.EventRefused:
@@ -298,6 +303,18 @@ func (f facts) last() (string, node.Event, bool) {
 		}
 	}
 	return "", node.Event{}, false
+}
+
+// eviction returns the event that says why a peer had to go that was lost by it; nil if it
+// is not kept any more.
+func (f facts) eviction(lost node.Event) *node.Event {
+	i := slices.IndexFunc(f.events, func(e node.Event) bool {
+		return e.Kind == node.KindEvicted && e.ID == lost.ID
+	})
+	if i < 0 {
+		return nil
+	}
+	return &f.events[i]
 }
 
 // ago is how long ago a time was, as people say it.

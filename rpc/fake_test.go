@@ -178,7 +178,7 @@ func newFake(t testing.TB) *fakeNode {
 		State: node.StateReady, UserAgent: "/Satoshi:29.0.0/", Services: 0xc09, Version: 70016, Height: 900000,
 		AddrV2: true, Ping: 12345 * time.Microsecond, MinPing: 12 * time.Millisecond, Since: now.Add(-10 * time.Minute),
 		BytesIn: 5000, BytesOut: 6000, LocalAddr: mustAddr("198.51.100.7:40000"), AddrLocal: mustAddr("198.51.100.7:8333"),
-		TimeOffset: -2 * time.Second, RelayTxes: true, AddrProcessed: 20, AddrRateLimited: 1,
+		TimeOffset: -2 * time.Second, RelayTxes: true, AddrProcessed: 20, AddrRateLimited: 1, AddrRelay: true, MinFee: 100_001_234,
 		LastSend: now.Add(-time.Second), LastRecv: now.Add(-2 * time.Second), PingWait: 500 * time.Microsecond,
 		SentBy: map[string]uint64{"ping": 32}, ReceivedBy: map[string]uint64{"pong": 32},
 		Whitelisted: true, Group: "8.8.0.0/16", MappedAS: 15169,
@@ -233,12 +233,11 @@ func handlerOf(t *testing.T, cfg Config) *Server {
 func (s *Server) ask(body string, change ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "http://127.0.0.1/", strings.NewReader(body))
 	r.SetBasicAuth("alice", "secret")
-	r = r.WithContext(context.WithValue(r.Context(), placeKey{}, &place{room: s.room}))
 	for _, f := range change {
 		f(r)
 	}
 	w := httptest.NewRecorder()
-	s.http.Handler.ServeHTTP(w, r)
+	s.web.HTTP.Handler.ServeHTTP(w, r)
 	return w
 }
 

@@ -41,10 +41,16 @@ func controlMethods() []method {
 			run:     getRPCInfo,
 		},
 		{
+			name:    "session",
+			summary: "Returns the number of this websocket (btcd's). There is none for a POST.",
+			result:  "{\"sessionid\": n}",
+			run:     session,
+		},
+		{
 			name:    "debuglevel",
-			summary: "Changes how much is logged (btcd's).",
-			params:  []param{{name: "levelspec", kinds: kindString, required: true, help: "\"show\" lists the subsystems; a level (trace, debug, info, warn, error, critical, off) is for all of them; SUBSYSTEM=level,... for some"}},
-			result:  "\"Done.\", or the list",
+			summary: "Changes how much is logged (btcd's), or says how much is.",
+			params:  []param{{name: "levelspec", kinds: kindString, help: "\"show\" lists the subsystems and their levels; a level (trace, debug, info, warn, error, critical, off) is for all of them; SUBSYSTEM=level,... for some"}},
+			result:  "\"Done.\", or the list; without an argument {\"SUBSYSTEM\": \"level\", ...}",
 			run:     debugLevel,
 		},
 		{
@@ -94,17 +100,33 @@ func getRPCInfo(c *call) (any, error) {
 	}{commands, c.cfg.LogPath}, nil
 }
 
+func session(c *call) (any, error) {
+	id, ok := c.ctx.Value(sessionKey{}).(uint64)
+	if !ok {
+		return nil, fail(CodeNoMethod, "Method not found: only a websocket has a session")
+	}
+	return map[string]uint64{"sessionid": id}, nil
+}
+
 var errNoLevels = &Error{CodeMisc, "the log of this program cannot be changed from here"}
 
 func debugLevel(c *call) (any, error) {
-	spec := c.text(0)
 	switch {
 	case c.cfg.Levels == nil || c.cfg.SetLevels == nil:
 		return nil, errNoLevels
-	case spec == "show":
-		return fmt.Sprintf("Supported subsystems %v", slices.Sorted(maps.Keys(c.cfg.Levels()))), nil
+	case !c.has(0):
+		return c.cfg.Levels(), nil
+	case c.text(0) == "show":
+		levels := c.cfg.Levels()
+		names := slices.Sorted(maps.Keys(levels))
+		var spec []string
+		for _, name := range names {
+			spec = append(spec, name+"="+levels[name])
+		}
+		// The first line is btcd's, the second can be given back.
+		return fmt.Sprintf("Supported subsystems %v\nLevels %s", names, strings.Join(spec, ",")), nil
 	}
-	if err := c.cfg.SetLevels(spec); err != nil {
+	if err := c.cfg.SetLevels(c.text(0)); err != nil {
 		return nil, &Error{CodeInvalidParams, err.Error()} // btcd's code
 	}
 	return "Done.", nil

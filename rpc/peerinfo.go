@@ -11,9 +11,9 @@ import (
 )
 
 // peerInfo is a connection as getpeerinfo shows it: Bitcoin Core's fields in Core's
-// order, then btcd's, then ours. What this node cannot know is not there: minfeefilter,
-// addr_relay_enabled, and btcd's currentheight and feefilter. Blocks and transactions it
-// takes from nobody, which is what their fields say.
+// order, then btcd's, then ours. All of Core 29's are there; of btcd's not currentheight,
+// which this node cannot know. Blocks and transactions it takes from nobody, which is what
+// their fields say.
 type peerInfo struct {
 	ID              uint64            `json:"id"`
 	Addr            string            `json:"addr"`
@@ -45,9 +45,11 @@ type peerInfo struct {
 	SyncedHeaders   int               `json:"synced_headers"`    // the same
 	SyncedBlocks    int               `json:"synced_blocks"`     // the same
 	Inflight        []int             `json:"inflight"`          // no block is asked for
+	AddrRelay       bool              `json:"addr_relay_enabled"`
 	AddrProcessed   uint64            `json:"addr_processed"`
 	AddrRateLimited uint64            `json:"addr_rate_limited"`
 	Permissions     []string          `json:"permissions"`
+	MinFeeFilter    coins             `json:"minfeefilter"`
 	SentBy          map[string]uint64 `json:"bytessent_per_msg"`
 	RecvBy          map[string]uint64 `json:"bytesrecv_per_msg"`
 	Type            string            `json:"connection_type"`
@@ -55,7 +57,8 @@ type peerInfo struct {
 	SessionID       string            `json:"session_id"` // "" with version 1, as in Core
 
 	BanScore   uint32 `json:"banscore"`
-	SyncNode   bool   `json:"syncnode"` // nobody is
+	FeeFilter  int64  `json:"feefilter"` // minfeefilter, in satoshis
+	SyncNode   bool   `json:"syncnode"`  // nobody is
 	V2         bool   `json:"v2_connection"`
 	State      string `json:"state"`
 	Class      string `json:"class,omitempty"`
@@ -74,7 +77,15 @@ func (s seconds) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, d.Seconds(), 'f', -1, 64), nil
 }
 
-var _ json.Marshaler = seconds(0)
+// coins is an amount in satoshis, as Core writes it: in bitcoins.
+type coins int64
+
+// MarshalJSON writes all eight decimals, as Core does.
+func (c coins) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, "%d.%08d", c/1e8, c%1e8), nil
+}
+
+var _, _ json.Marshaler = seconds(0), coins(0)
 
 func newPeerInfo(p node.PeerInfo) peerInfo {
 	x := peerInfo{
@@ -103,9 +114,12 @@ func newPeerInfo(p node.PeerInfo) peerInfo {
 		SyncedHeaders:   -1,
 		SyncedBlocks:    -1,
 		Inflight:        []int{},
+		AddrRelay:       p.AddrRelay,
 		AddrProcessed:   p.AddrProcessed,
 		AddrRateLimited: p.AddrRateLimited,
 		Permissions:     []string{},
+		MinFeeFilter:    coins(p.MinFee),
+		FeeFilter:       p.MinFee,
 		SentBy:          orEmpty(p.SentBy),
 		RecvBy:          orEmpty(p.ReceivedBy),
 		Type:            connectionType(p),

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"holdfast/internal/webserver"
 	"holdfast/node"
 	"holdfast/stream"
 )
@@ -62,7 +63,7 @@ func inMemory(t *testing.T, change func(*Config), test func(t *testing.T, s *Ser
 		}
 		s := handlerOf(t, cfg)
 		p := newPipes()
-		s.listeners = []net.Listener{places{p, s.room}}
+		s.web.Add(p)
 		serve(t, s)
 		test(t, s, p)
 	})
@@ -206,7 +207,7 @@ func TestWaitAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := handlerOf(t, testConfig(newFake(t)))
 		p := newPipes()
-		s.listeners = []net.Listener{places{p, s.room}}
+		s.web.Add(p)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- s.Serve(ctx) }()
@@ -219,7 +220,7 @@ func TestWaitAtTheEnd(t *testing.T) {
 		if text, _ := untilClosed(c); !strings.Contains(text, `"events":[]`) {
 			t.Errorf("he was told %q", text)
 		}
-		if err := <-done; err != nil || time.Since(start) >= lastWords {
+		if err := <-done; err != nil || time.Since(start) >= webserver.LastWords {
 			t.Errorf("the end took %v, %v", time.Since(start), err)
 		}
 	})
@@ -255,10 +256,7 @@ func TestThousandSlowClients(t *testing.T) {
 			t.Fatal("a slow client was answered")
 		}
 	}
-	s.room.mu.Lock()
-	open := len(s.room.list)
-	s.room.mu.Unlock()
-	if open != DefaultMaxConnections {
+	if open := s.web.Room.Taken(); open != DefaultMaxConnections {
 		t.Errorf("%d connections are open", open)
 	}
 	// Those that were cut have one goroutine, which is about to end.
@@ -271,38 +269,16 @@ func TestThousandSlowClients(t *testing.T) {
 // way go first, and nobody who has.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
-	r := &room{most: 3}
-	conn := func() net.Conn { c, _ := net.Pipe(); return c }
-	var list []*place
-	for range 3 {
-		p, ok := r.take(conn())
-		if !ok {
-			t.Fatal("an empty room has no place")
+	order := []webserver.State{{}, {Trusted: true}, {Trusted: true, Busy: true}}
+	for i, s := range order {
+		if i > 0 && goesFirst(s) <= goesFirst(order[i-1]) {
+			t.Errorf("%+v does not stay longer than %+v", s, order[i-1])
 		}
-		list = append(list, p)
-	}
-	list[0].trusted.Store(true)
-	list[0].busy.Store(true)
-	list[1].trusted.Store(true)
-	gone := func(p *place) bool { return p.SetDeadline(time.Time{}) != nil }
-	a, ok := r.take(conn())
-	if !ok || !gone(list[2]) || gone(list[0]) || gone(list[1]) {
-		t.Error("who has not logged in should go first")
-	}
-	a.trusted.Store(true)
-	a.busy.Store(true)
-	b, ok := r.take(conn())
-	if !ok || !gone(list[1]) || gone(a) {
-		t.Error("then who has nothing under way")
-	}
-	b.trusted.Store(true)
-	b.busy.Store(true)
-	if _, ok := r.take(conn()); ok {
-		t.Error("somebody lost his place who is at work")
-	}
-	_ = list[0].Close()
-	_ = list[0].Close()
-	if _, ok := r.take(conn()); !ok || len(r.list) != 3 {
-		t.Error("a place was not given back, or twice")
+		if (goesFirst(s) == webserver.Stays) != s.Busy {
+			t.Errorf("%+v stays: %v", s, !s.Busy)
+		}
+		if (strangersOnly(s) == webserver.Stays) != s.Trusted {
+			t.Errorf("%+v stays at the end: %v", s, !s.Trusted)
+		}
 	}
 }

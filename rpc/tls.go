@@ -172,6 +172,9 @@ func (c *either) Close() error {
 	return chosen.Close()
 }
 
+// NetConn returns the connection below, as that of a tls.Conn does.
+func (c *either) NetConn() net.Conn { return c.Conn }
+
 // replay is a connection whose first byte was read already.
 type replay struct {
 	net.Conn

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"holdfast/internal/webserver"
 )
 
 // maxAnswer is the size at which a batch gets no more answers: a batch of lists of
@@ -21,9 +23,9 @@ const maxAnswer = 32 << 20
 // slot, and the answer is made before it is written, when the slot is given back: so a slow
 // client holds nothing but memory.
 func (s *Server) work(w http.ResponseWriter, r *http.Request) {
-	place := r.Context().Value(placeKey{}).(*place)
-	place.busy.Store(true)
-	defer place.busy.Store(false)
+	place := webserver.PlaceIn(r.Context())
+	place.Set(webserver.State{Trusted: true, Busy: true})
+	defer place.Set(webserver.State{Trusted: true})
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.Limits.Body)))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -35,7 +37,7 @@ func (s *Server) work(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	calls, batch, bad := decode(body, s.cfg.Limits.Batch)
-	if !s.rates.allow(remoteHost(r.RemoteAddr), max(len(calls), 1), time.Now()) {
+	if !s.rates.Allow(webserver.RemoteHost(r.RemoteAddr), max(len(calls), 1), time.Now()) {
 		tooMany(w, "too many calls: "+strconv.Itoa(s.cfg.Limits.Rate)+" a second are allowed")
 		return
 	}

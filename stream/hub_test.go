@@ -228,7 +228,7 @@ func ExampleHub() {
 	h.Feed(node.Event{Kind: node.KindEvicted, Event: connmgr.Event{Seq: 1, Addr: address("192.0.2.1:1234")}})
 	events, lost, _ := follower.Next(context.Background())
 	fmt.Println(events[0], lost)
-	// Output: Evicted 192.0.2.1:1234: the house is full, and another one knocked 0
+	// Output: Evicted 192.0.2.1:1234: all inbound places are taken, and another peer came 0
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

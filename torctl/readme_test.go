@@ -6,4 +6,4 @@ import (
 	"holdfast/internal/readmetest"
 )
 
-func TestReadmeNamesItsTests(t *testing.T) { readmetest.Check(t, 17, ".") }
+func TestReadmeNamesItsTests(t *testing.T) { readmetest.Check(t, 18, ".") }

@@ -62,6 +62,12 @@ type Service struct {
 	// with no lock held. While it runs nothing else is done. Nil means nobody is.
 	OnEvent func(Event)
 
+	// Retry, if it is set, is received from when there is a reason to look at once: our
+	// own network changed, or the operator asks. A wait is cut short, and the waits begin
+	// anew; a service that is published is asked for. Send to it without waiting, with a
+	// buffer of one: what comes during a try shortens the wait after it. It may be closed.
+	Retry <-chan struct{}
+
 	// Rand is for the jitter: a wait is up to a fifth shorter. It is used on the
 	// goroutine of Run. Nil means a random one.
 	Rand rand.Source
@@ -81,7 +87,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if source == nil {
 		source = rand.NewPCG(rand.Uint64(), rand.Uint64())
 	}
-	r := serviceRun{Service: s, rand: rand.New(source)}
+	r := serviceRun{Service: s, retry: s.Retry, rand: rand.New(source)}
 	for ctx.Err() == nil {
 		r.once(ctx)
 	}
@@ -104,8 +110,9 @@ func (s *Service) check() error {
 // serviceRun is what a Run knows besides.
 type serviceRun struct {
 	*Service
+	retry    <-chan struct{} // Retry, until it is closed
 	rand     *rand.Rand
-	failures int // in a row
+	failures int // in a row, since we were last told to retry
 }
 
 func (r *serviceRun) tell(ctx context.Context, e Event) {
@@ -123,16 +130,16 @@ func (r *serviceRun) once(ctx context.Context) {
 		r.failures++
 		wait := r.wait(r.failures)
 		r.tell(ctx, Event{Kind: KindFailed, Err: err, Attempt: r.failures, Next: time.Now().Add(wait)})
-		sleep(ctx, wait)
+		r.sleep(ctx, wait)
 		return
 	}
 	r.failures = 0
 	r.tell(ctx, Event{Kind: KindPublished, Addr: addr, Version: c.Version()})
-	err = watch(ctx, c, strings.TrimSuffix(addr.Host.String(), ".onion"))
+	err = r.watch(ctx, c, strings.TrimSuffix(addr.Host.String(), ".onion"))
 	_ = c.Close()
 	wait := r.wait(1)
 	r.tell(ctx, Event{Kind: KindLost, Addr: addr, Err: err, Next: time.Now().Add(wait)})
-	sleep(ctx, wait)
+	r.sleep(ctx, wait)
 }
 
 // publish tries once. The connection is the service: it ends with it.
@@ -194,7 +201,7 @@ func (r *serviceRun) add(ctx context.Context, c *Conn, key string) (netaddr.Addr
 }
 
 // watch waits until the service is lost, or ctx ends, and returns why.
-func watch(ctx context.Context, c *Conn, serviceID string) error {
+func (r *serviceRun) watch(ctx context.Context, c *Conn, serviceID string) error {
 	tick := time.NewTicker(aliveEvery)
 	defer tick.Stop()
 	for {
@@ -204,6 +211,10 @@ func watch(ctx context.Context, c *Conn, serviceID string) error {
 		case <-c.Done():
 			return c.Err()
 		case <-tick.C:
+		case _, more := <-r.retry:
+			if r.told(more); !more {
+				continue
+			}
 		}
 		if err := alive(ctx, c, serviceID); err != nil {
 			return err
@@ -249,11 +260,29 @@ func (r *serviceRun) wait(failures int) time.Duration {
 	return full - time.Duration(backoffJitter*r.rand.Float64()*float64(full))
 }
 
-func sleep(ctx context.Context, d time.Duration) {
+// sleep waits until the next try.
+func (r *serviceRun) sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+	for {
+		select {
+		case <-t.C:
+			return
+		case <-ctx.Done():
+			return
+		case _, more := <-r.retry:
+			if r.told(more); more {
+				return
+			}
+		}
 	}
+}
+
+// told takes what came from Retry; more is false when that is closed.
+func (r *serviceRun) told(more bool) {
+	if !more {
+		r.retry = nil
+		return
+	}
+	r.failures = 0
 }

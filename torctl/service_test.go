@@ -159,6 +159,46 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
+// Who is told to retry does so at once, and waits as little after it as at the start. A
+// service that is published is asked for.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTor{down: true}
+		retry := make(chan struct{}, 1)
+		r := run(t, f, func(s *Service) { s.Retry = retry })
+		time.Sleep(20 * time.Minute)
+		r.got() // the next is due after 27m3s
+		retry <- struct{}{}
+		r.check("20m0s failed")
+		time.Sleep(2 * time.Second)
+		r.check("20m1s failed") // and then after 20m3s
+		f.set(func() { f.down = false })
+		retry <- struct{}{}
+		r.check("20m2s published")
+
+		// Between the questions of each minute.
+		time.Sleep(10 * time.Second)
+		retry <- struct{}{}
+		r.check("")
+		f.set(func() { f.answer = func(string) (string, bool) { return "250-onions/current=\r\n250 OK\r\n", true } })
+		retry <- struct{}{}
+		r.check("20m12s lost")
+		f.set(func() { f.answer = nil })
+		retry <- struct{}{}
+		r.check("20m12s published")
+
+		// What is closed says nothing.
+		close(retry)
+		time.Sleep(time.Hour)
+		r.check("")
+		f.set(func() { f.down = true })
+		f.kill()
+		time.Sleep(3 * time.Second)
+		r.check("1h20m12s lost, 1h20m13s failed, 1h20m14s failed")
+	})
+}
+
 func TestBackoffSettings(t *testing.T) {
 	t.Parallel()
 	rnd := testenv.NewRand(t)

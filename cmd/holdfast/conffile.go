@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 )
 
 // maxConfFile bounds a configuration file: more is some other file.
 const maxConfFile = 1 << 20
 
-// A confLine is one setting in a configuration file.
+// A confLine is one setting in a configuration file, or the head of a section.
 type confLine struct {
 	section    string // in lower case; empty before the first
-	key, value string
+	key, value string // no key: it is the head
 	line       int
 }
 
@@ -30,7 +31,8 @@ const allNetworks = "application options"
 //	key=value
 //	key
 //
-// A key alone is true. A key may come again. Nothing is a comment behind a value.
+// A key alone is true. A key may come again. A value may stand in double quotes, and is
+// a Go string then. Nothing is a comment behind a value.
 func readConf(path string) ([]confLine, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: it is no file", path) // to open a pipe may take for ever
@@ -73,6 +75,7 @@ func parseConf(text []byte) ([]confLine, error) {
 				return nil, fmt.Errorf("%d: %.60q: a section ends in ]", number, line)
 			}
 			section = strings.ToLower(strings.TrimSpace(name))
+			all = append(all, confLine{section: section, line: number})
 			continue
 		}
 		key, value, hasValue := strings.Cut(line, "=")
@@ -83,7 +86,14 @@ func parseConf(text []byte) ([]confLine, error) {
 		if key == "" || strings.ContainsAny(key, " \t") {
 			return nil, fmt.Errorf("%d: %.60q: it must be key=value", number, line)
 		}
-		all = append(all, confLine{section, strings.ToLower(key), strings.TrimSpace(value), number})
+		if value = strings.TrimSpace(value); strings.HasPrefix(value, `"`) {
+			plain, err := strconv.Unquote(value)
+			if err != nil {
+				return nil, fmt.Errorf("%d: %.60q: what begins with a quote ends with one", number, line)
+			}
+			value = plain
+		}
+		all = append(all, confLine{section, strings.ToLower(key), value, number})
 	}
 	return all, scanner.Err()
 }

@@ -130,7 +130,7 @@ func (s *settings) take(path string, lines []confLine) error {
 	network := ""
 	for _, own := range []bool{false, true} {
 		for _, l := range lines {
-			if (l.section == "" || l.section == allNetworks) == own || own && l.section != network || taken(l.key) {
+			if (l.section == "" || l.section == allNetworks) == own || own && l.section != network || l.key == "" || taken(l.key) {
 				continue
 			}
 			if err := s.set(l.key, l.value, fmt.Sprintf("%s:%d", path, l.line)); err != nil {
@@ -147,6 +147,7 @@ func (s *settings) check(l confLine) error {
 	switch {
 	case l.section != "" && l.section != allNetworks && !slices.Contains(networkNames(), l.section):
 		return fmt.Errorf("there is no section [%s]; there are [Application Options] and [%s]", l.section, strings.Join(networkNames(), "], ["))
+	case l.key == "":
 	case l.key == confFlag:
 		return fmt.Errorf("%s cannot stand in a configuration file", confFlag)
 	case s.usable(l.key) == nil:
@@ -259,7 +260,7 @@ func (s *settings) dump(w io.Writer) error {
 			if secret {
 				fmt.Fprintf(&b, "; it is set, and not shown\n;%s=\n", f.Name)
 			} else {
-				fmt.Fprintf(&b, "%s=%s\n", f.Name, v)
+				fmt.Fprintf(&b, "%s=%s\n", f.Name, quoted(v))
 			}
 		}
 		if len(values) == 0 {
@@ -271,6 +272,15 @@ func (s *settings) dump(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// quoted returns a value as a configuration file has it: in quotes where it would mean
+// something else without.
+func quoted(value string) string {
+	if strings.HasPrefix(value, `"`) || strings.TrimSpace(value) != value || strings.ContainsAny(value, "\r\n") {
+		return strconv.Quote(value)
+	}
+	return value
 }
 
 // changed returns the settings in which s and other differ.

@@ -42,6 +42,7 @@ func TestConfigure(t *testing.T) {
 		"environment before file":      {nil, []string{"HOLDFAST_MAXPEERS=2"}, "maxpeers=1", "maxpeers", "2", "HOLDFAST_MAXPEERS"},
 		"command line before all":      {[]string{"--maxpeers", "3"}, []string{"HOLDFAST_MAXPEERS=2"}, "maxpeers=1", "maxpeers", "3", "the command line"},
 		"the last line of a file":      {nil, nil, "maxpeers=1\nmaxpeers=2", "maxpeers", "2", "holdfast.conf:1, DIR/holdfast.conf:2"},
+		"a value in quotes":            {nil, nil, `logdir=" /a b\\"`, "logdir", ` /a b\`, "holdfast.conf:1"},
 		"a key alone":                  {nil, nil, "nolisten", "nolisten", "true", "holdfast.conf:1"},
 		"a value with a key's sign":    {nil, nil, "debuglevel=info,PEER=debug", "debuglevel", "info,PEER=debug", "holdfast.conf:1"},
 		"btcd's section":               {nil, nil, "[Application Options]\nmaxpeers=1", "maxpeers", "1", "holdfast.conf:2"},
@@ -87,7 +88,9 @@ func TestConfigureRefuses(t *testing.T) {
 		{nil, "banduration=9223372037", `holdfast.conf:1: banduration "9223372037": it is too long`},
 		{[]string{"HOLDFAST_NOLISTEN=maybe"}, "", `HOLDFAST_NOLISTEN "maybe": it must be true or false`},
 		{nil, "[signet]\n\nmaxpeer=2", `holdfast.conf:3: there is no setting "maxpeer"`},
-		{nil, "[testnet3]\nmaxpeers=2", `holdfast.conf:2: there is no section [testnet3]; there are [Application Options] and [mainnet]`},
+		{nil, "[testnet3]\nmaxpeers=2", `holdfast.conf:1: there is no section [testnet3]; there are [Application Options] and [mainnet]`},
+		{nil, "[testnet3]\n[signet]\nmaxpeers=2", `holdfast.conf:1: there is no section [testnet3]; there are`},
+		{nil, `logdir="/a b`, `holdfast.conf:1: "logdir=\"/a b": what begins with a quote ends with one`},
 		{nil, "[signet\nmaxpeers=2", `holdfast.conf:1: "[signet": a section ends in ]`},
 		{nil, "[signet]\nregtest=1", `holdfast.conf:2: regtest chooses a network`},
 		{nil, "max peers", `holdfast.conf:1: "max peers": it must be key=value`},
@@ -116,7 +119,7 @@ func TestUnusedVariables(t *testing.T) {
 
 // TestDump: what is dumped can be read, and means the same.
 func TestDump(t *testing.T) {
-	s, err := configured(t, []string{"--connect", "a", "--connect", "b"}, []string{"HOLDFAST_REGTEST=1", "HOLDFAST_MAXPEER=1"}, "debuglevel=PEER=trace,warn\nnolisten")
+	s, err := configured(t, []string{"--connect", "a", "--connect", "b", "--logdir", `" a`}, []string{"HOLDFAST_REGTEST=1", "HOLDFAST_MAXPEER=1"}, "debuglevel=PEER=trace,warn\nnolisten")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +129,7 @@ func TestDump(t *testing.T) {
 	}
 	for _, want := range []string{
 		"; the command line\nconnect=a\nconnect=b\n",
+		"; the command line\nlogdir=\"\\\" a\"\n",
 		"; HOLDFAST_REGTEST\nregtest=true\n",
 		"holdfast.conf:1\ndebuglevel=PEER=trace,warn\n",
 		"; default\nmaxpeers=125\n",
@@ -146,18 +150,25 @@ func TestDump(t *testing.T) {
 	}
 }
 
-// What is read has keys without blanks, sections in lower case, and true numbers of
-// lines.
+// What is read has keys without blanks or none (the head of a section), sections in lower
+// case, and true numbers of lines. What is quoted means the same.
 func FuzzParseConf(f *testing.F) {
-	f.Add("a=b\n[c]\nd\n;e\n#f\n")
+	f.Add("a=b\n[c]\nd\n;e\n#f\ng=\"\\n \"")
 	f.Fuzz(func(t *testing.T, text string) {
 		lines, err := parseConf([]byte(text))
 		last := 0
 		for _, l := range lines {
-			if l.key == "" || strings.ContainsAny(l.key, " \t\n") || strings.Contains(l.value, "\n") || l.line <= last || l.section != strings.ToLower(l.section) {
+			if l.key == "" && l.value != "" || strings.ContainsAny(l.key, " \t\n") || l.line <= last || l.section != strings.ToLower(l.section) {
 				t.Errorf("%+v after line %d", l, last)
 			}
 			last = l.line
+			if l.key == "" {
+				continue
+			}
+			again, err := parseConf([]byte(l.key + "=" + quoted(l.value)))
+			if err != nil || len(again) != 1 || again[0].value != l.value {
+				t.Errorf("%q becomes %+v, %v", l.value, again, err)
+			}
 		}
 		if err != nil && len(lines) > 0 {
 			t.Error("lines and an error")

@@ -17,20 +17,19 @@ func newLog() *cobra.Command {
 	cmd, f := control("log [LEVELS]", "Change how much is logged",
 		`Log changes how much the daemon logs, until it is started anew: a level for all, as debug,
 or for some subsystems, as PEER=debug,CMGR=trace. The levels are trace, debug, info, warn,
-error, critical and off. Without levels it lists the subsystems, and whether they log what is
-for debugging.`)
+error, critical and off. Without levels it lists the subsystems and theirs.`)
 	cmd.Args = arguments(cmd.Use)
 	cmd.RunE = f.run(func(ctx context.Context, c *client, args []string) error {
 		if len(args) == 1 {
 			return c.order(ctx, "It logs "+args[0]+" from now on", "debuglevel", args[0])
 		}
-		return ask(ctx, c, func(on map[string]bool) error {
+		return ask(ctx, c, func(levels map[string]string) error {
 			var rows [][]string
-			for _, name := range slices.Sorted(maps.Keys(on)) {
-				rows = append(rows, []string{name, map[bool]string{true: "yes", false: "no"}[on[name]]})
+			for _, name := range slices.Sorted(maps.Keys(levels)) {
+				rows = append(rows, []string{name, levels[name]})
 			}
-			return writeTable(c.out, []column{{title: "SUBSYSTEM"}, {title: "DEBUG"}}, rows, nil)
-		}, "logging")
+			return writeTable(c.out, []column{{title: "SUBSYSTEM"}, {title: "LEVEL"}}, rows, nil)
+		}, "debuglevel")
 	})
 	return cmd
 }

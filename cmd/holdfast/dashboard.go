@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"holdfast/dashboard"
+	"holdfast/geodb"
 	"holdfast/node"
 	"holdfast/rpc"
 	"holdfast/stream"
@@ -38,10 +41,13 @@ func (w *watchers) event(e node.Event) {
 type dashboardFlags struct {
 	off    bool
 	listen []string
+	geoDB  string
+	places places
 }
 
 func (f *dashboardFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.listen, "dashboard", nil, "show what happens on a web page at `host[:port]`, with metrics for\nPrometheus (*) (default: 127.0.0.1 at port 8340 on mainnet);\nelsewhere than on loopback by TLS and with a password only")
+	flags.StringVar(&f.geoDB, "geodb", "", "show on that page where in the world peers are, as this `file`\nin MaxMind's format says (.mmdb, of cities or countries)")
 	flags.BoolVar(&f.off, "nodashboard", false, "have no such page")
 }
 
@@ -62,6 +68,10 @@ func (f *dashboardFlags) open(n *node.Node, w *watchers, log *logs, dir, network
 	if len(cfg.Listen) == 0 {
 		cfg.Listen = []string{withPort("127.0.0.1", ports[network].page)}
 	}
+	if f.places.db.Load() != nil {
+		cfg.Locate = f.places.lookup
+		log.logf(subsystemWeb, slog.LevelInfo, "Places are those of %v (%s)", f.places.db.Load(), f.geoDB)
+	}
 	if server != nil {
 		cfg.Login, cfg.TLS = server.Login, server.TLS()
 	}
@@ -77,6 +87,40 @@ func (f *dashboardFlags) open(n *node.Node, w *watchers, log *logs, dir, network
 		return nil, errors.Join(fmt.Errorf("cannot write where the dashboard is: %w", err), d.Close())
 	}
 	return d, nil
+}
+
+// places are the database of --geodb, which can be replaced while it is asked.
+type places struct{ db atomic.Pointer[geodb.DB] }
+
+func (p *places) lookup(ip netip.Addr) (geodb.Place, bool) { return p.db.Load().Lookup(ip) }
+
+// readPlaces reads the database, if one is wanted.
+func (f *dashboardFlags) readPlaces() error {
+	if f.geoDB == "" || f.off {
+		return nil
+	}
+	db, err := geodb.Open(f.geoDB)
+	if err != nil {
+		return usagef("--geodb: %w", err)
+	}
+	f.places.db.Store(db)
+	return nil
+}
+
+// rereadPlaces is for a database that has been replaced by a newer one. One that cannot
+// be read changes nothing.
+func (f *dashboardFlags) rereadPlaces(log *logs) {
+	before := f.places.db.Load()
+	if before == nil {
+		return
+	}
+	db, err := geodb.Open(f.geoDB)
+	if err != nil {
+		log.logf(subsystemWeb, slog.LevelError, "Places stay those of %v: %v", before, err)
+		return
+	}
+	f.places.db.Store(db)
+	log.logf(subsystemWeb, slog.LevelInfo, "Places are those of %v from now on (%s)", db, f.geoDB)
 }
 
 // pageName is the file with the address of a run's dashboard, in a network's directory.

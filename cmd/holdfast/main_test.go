@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -50,6 +51,10 @@ func freePort() (string, error) {
 // TestScripts runs the program as an operator does. Nothing in them leaves the
 // machine.
 func TestScripts(t *testing.T) {
+	places, err := filepath.Abs("../../geodb/testdata/places.mmdb")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:      "testdata/script",
 		Deadline: time.Now().Add(3 * time.Minute), // then what a script began is ended
@@ -67,6 +72,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TAKEN", l.Addr().String())
 			env.Setenv("FREE", net.JoinHostPort("127.0.0.1", port))
 			env.Setenv("FREEPORT", port)
+			env.Setenv("PLACES", places)
 			env.Setenv("HOLDFAST_RPCLISTEN", "127.0.0.1:0") // they run side by side
 			env.Setenv("HOLDFAST_DASHBOARD", "127.0.0.1:0")
 			// The race detector would wait a second at the end of each program.

@@ -67,9 +67,9 @@ given is the network's default.
 Settings can also stand in the environment, as HOLDFAST_MAXPEERS=40, and in a
 configuration file, as maxpeers=40, there also below a section for one network, as
 [signet]. The command line outweighs the environment, and that the file. SIGHUP
-opens the log file again, and reads the settings again: of those, debuglevel,
-maxpeers, targetoutbound, banduration, banthreshold, nobanning and whitelist change
-at once, others with the next start.`,
+opens the log file and that of --geodb again, and reads the settings again: of
+those, debuglevel, maxpeers, targetoutbound, banduration, banthreshold, nobanning and
+whitelist change at once, others with the next start.`,
 		Example: `  holdfast run
   holdfast run --signet --listen 0.0.0.0
   holdfast run --regtest --connect 127.0.0.1:18444
@@ -81,7 +81,8 @@ at once, others with the next start.`,
 			case err != nil:
 				return err
 			case f.dumpConfig:
-				return s.dump(cmd.OutOrStdout())
+				_, err := f.check()
+				return errors.Join(s.dump(cmd.OutOrStdout()), s.blame(err))
 			}
 			return s.blame(f.run(cmd.Context(), cmd.OutOrStdout(), s))
 		},
@@ -120,6 +121,7 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 
 // run is the command: it returns when the node has ended.
 func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err error) {
+	hangups := hangups() // one that comes while it starts is answered, too
 	params, network, err := f.network.chosen()
 	if err != nil {
 		return err
@@ -141,15 +143,17 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 		log.event(e)
 		w.event(e)
 	}
-	service, err := newService(log, &cfg)
+	service, err := newService(log, &cfg, s)
 	if err != nil {
 		return err
 	}
 	if err := cfg.Check(); err != nil {
 		return flagError(err)
 	}
+	if err := f.dashboard.readPlaces(); err != nil {
+		return err
+	}
 	// From here on signals count: who sees the node listen may send one.
-	hangups := hangups()
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	dir, lock, err := openDataDir(f.dataDir, network)
@@ -172,7 +176,10 @@ func (f *runFlags) run(ctx context.Context, out io.Writer, s *settings) (err err
 		signal.Ignore(syscall.SIGPIPE)
 	}
 	live := &live{settings: s, log: log, node: n}
-	defer onHangup(hangups, live.reload)()
+	defer onHangup(hangups, func() {
+		live.reload()
+		f.dashboard.rereadPlaces(log)
+	})()
 	began := time.Now()
 	log.infof("holdfast %s%s, data directory %s, %s", node.Version, revision(), dir, log.where())
 	if err := checkRoom(dir); err != nil {

@@ -19,8 +19,9 @@ type service struct {
 }
 
 // newService finds the service manager, if there is one, and takes over the sockets
-// that it has opened, in place of those of --listen.
-func newService(log *logs, cfg *node.Config) (*service, error) {
+// that it has opened, in place of those of --listen. They are its errand or the
+// operator's, not both.
+func newService(log *logs, cfg *node.Config, s *settings) (*service, error) {
 	m, err := systemd.New(os.Getenv, os.Getpid())
 	if err != nil {
 		return nil, err
@@ -30,16 +31,27 @@ func newService(log *logs, cfg *node.Config) (*service, error) {
 		return nil, err
 	}
 	if len(sockets) > 0 {
-		takeSockets(sockets, cfg)
+		for _, name := range []string{"listen", "nolisten"} {
+			if s.origin[name] != "" {
+				return nil, usagef("--%s: the service manager has opened sockets to listen on: leave this out, or disable its .socket unit", name)
+			}
+		}
+		if err := takeSockets(sockets, cfg); err != nil {
+			return nil, err
+		}
 	}
 	return &service{m, log}, nil
 }
 
-// takeSockets has the node listen on sockets that are open already.
-func takeSockets(sockets []net.Listener, cfg *node.Config) {
+// takeSockets has the node listen for peers on sockets that are open already. Where else
+// it listens, for its onion service, it does so itself.
+func takeSockets(sockets []net.Listener, cfg *node.Config) error {
 	open := make(map[string]net.Listener)
 	cfg.Listen = nil
 	for _, l := range sockets {
+		if _, ok := l.Addr().(*net.TCPAddr); !ok {
+			return fmt.Errorf("the service manager has opened %v: a node listens on TCP", l.Addr())
+		}
 		cfg.Listen = append(cfg.Listen, l.Addr().String())
 		open[l.Addr().String()] = l
 	}
@@ -47,8 +59,9 @@ func takeSockets(sockets []net.Listener, cfg *node.Config) {
 		if l := open[addr.String()]; l != nil {
 			return l, nil
 		}
-		return nil, fmt.Errorf("the service manager has opened no socket for %v", addr)
+		return net.Listen(addr.Network(), addr.String())
 	}
+	return nil
 }
 
 // tell tells the manager a state.

@@ -115,7 +115,7 @@ func TestBanOnThePage(t *testing.T) {
 // TestKeyboard: with the keyboard alone a peer is reached and disconnected, whoever has
 // the focus is seen to have it, and all that is live is named for a screen reader.
 func TestKeyboard(t *testing.T) {
-	w := newWorld(t, 2, nil)
+	w := newWorld(t, 2, onMap)
 	b := open(t, 1280, 800)
 	live(b, w, "=== 2")
 	var path []string
@@ -157,7 +157,7 @@ func TestKeyboard(t *testing.T) {
 // TestContrast computes the contrast of all text, in light and in dark: 4.5 to 1 at
 // least, as WCAG's AA has it.
 func TestContrast(t *testing.T) {
-	w := newWorld(t, 2, nil)
+	w := newWorld(t, 2, onMap)
 	for _, scheme := range []string{"light", "dark"} {
 		t.Run(scheme, func(t *testing.T) {
 			b := open(t, 1280, 800)

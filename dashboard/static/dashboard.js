@@ -5,7 +5,8 @@
 
 /** @typedef {{t: string, v?: number}} Cell */
 /** @typedef {{k: string, a?: string, c: Cell[]}} Row */
-/** @typedef {{mood: string, texts: Record<string, string>, rows: Record<string, Row[]>}} State */
+/** @typedef {{k: string, x: number, y: number, d: string, s: number, n: string, t: string}} Dot */
+/** @typedef {{mood: string, texts: Record<string, string>, rows: Record<string, Row[]>, map?: {hidden: boolean, dots: Dot[]}}} State */
 /** @typedef {{seq: number, time: string, level: string, sub: string, kind: string, text: string}} Line */
 
 const maxEvents = 500;
@@ -29,6 +30,32 @@ function showState(state) {
 	find("#state").dataset.mood = state.mood;
 	document.title = `${state.texts.headline} – holdfast ${document.body.dataset.network}`;
 	for (const [name, rows] of Object.entries(state.rows)) showRows(name, rows ?? []);
+	if (state.map) showMap(state.map);
+}
+
+/** Draws the dots as the server did: each is made of the same template. @param {{hidden: boolean, dots: Dot[]}} map */
+function showMap(map) {
+	const place = find("#dots");
+	if (!place) return;
+	find("#map").toggleAttribute("hidden", map.hidden);
+	/** @type {Map<string, any>} */
+	const old = new Map();
+	for (const g of place.children) old.set(g.dataset.key, g);
+	const list = map.dots.map((dot) => {
+		const g = old.get(dot.k) ?? find("template[data-dot]").content.querySelector("g").cloneNode(true);
+		old.delete(dot.k);
+		g.dataset.key = dot.k;
+		g.setAttribute("class", `dot ${dot.d}`);
+		g.setAttribute("transform", `translate(${dot.x} ${dot.y})`);
+		const use = g.querySelector("use");
+		use.setAttribute("href", `#mark-${dot.d}`);
+		use.setAttribute("transform", `scale(${dot.s})`);
+		setText(g.querySelector("title"), dot.t);
+		setText(g.querySelector("text"), dot.n);
+		return g;
+	});
+	for (const g of old.values()) g.remove();
+	order(place, list);
 }
 
 /** What each row of the peers is sorted by. @type {Map<string, Cell[]>} */
@@ -102,7 +129,7 @@ function newRow(name, row, heads, shine) {
 	return tr;
 }
 
-/** Puts rows in this order, and moves no more than it must. @param {HTMLElement} body @param {HTMLElement[]} list */
+/** Puts rows in this order, and moves no more than it must. @param {Element} body @param {Element[]} list */
 function order(body, list) {
 	list.forEach((tr, i) => {
 		if (body.children[i] !== tr) body.insertBefore(tr, body.children[i] ?? null);

@@ -19,15 +19,24 @@ import (
 const (
 	replyUnreachable = 4
 	replyRefused     = 5
+	replyTTLExpired  = 6
 )
 
 // dialTimeout bounds a dial of a Proxy.
 const dialTimeout = 20 * time.Second
 
+// cutTimeout is how long a request may wait for the network: Tor's SocksTimeout.
+const cutTimeout = 2 * time.Minute
+
+// Reply is an error of Proxy.Dial that is told as this code.
+type Reply byte
+
+func (r Reply) Error() string { return "SOCKS reply " + strconv.Itoa(int(r)) }
+
 // Proxy is a SOCKS5 proxy. All methods are safe for concurrent use.
 type Proxy struct {
 	// Dial connects to what was asked for, a "host:port" with whatever host. An
-	// error is told as a refused connection.
+	// error is told as a refused connection, if it is no Reply.
 	Dial func(ctx context.Context, target string) (net.Conn, error)
 
 	// Resolve looks up a name; false means that there is none.
@@ -36,7 +45,8 @@ type Proxy struct {
 	mu     sync.Mutex
 	asked  []string
 	users  []string
-	open   map[net.Conn]bool
+	open   map[net.Conn]context.CancelFunc
+	mended chan struct{} // closed when the network is back; nil if it is not cut
 	served sync.WaitGroup
 }
 
@@ -49,12 +59,14 @@ func (p *Proxy) Serve(l net.Listener) {
 		}
 		p.mu.Lock()
 		if p.open == nil {
-			p.open = make(map[net.Conn]bool)
+			p.open = make(map[net.Conn]context.CancelFunc)
 		}
-		p.open[conn] = true
+		ctx, cancel := context.WithCancel(context.Background())
+		p.open[conn] = cancel
 		p.mu.Unlock()
 		p.served.Go(func() {
-			p.serve(conn)
+			defer cancel()
+			p.serve(ctx, cancel, conn)
 			_ = conn.Close()
 			p.mu.Lock()
 			delete(p.open, conn)
@@ -67,11 +79,63 @@ func (p *Proxy) Serve(l net.Listener) {
 // nothing is left of them.
 func (p *Proxy) Break() {
 	p.mu.Lock()
-	for conn := range p.open {
+	for conn, cancel := range p.open {
 		_ = conn.Close()
+		cancel()
 	}
 	p.mu.Unlock()
 	p.served.Wait()
+}
+
+// Cut takes the network away from the proxy, as when the link behind a Tor is cut: it
+// takes requests as before, and answers none of them for 2 min, and then that they took
+// too long (a lookup: that there is no such host). What is open is silent.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mended == nil {
+		p.mended = make(chan struct{})
+	}
+}
+
+// Mend gives the network back. What waits is served.
+func (p *Proxy) Mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mended != nil {
+		close(p.mended)
+		p.mended = nil
+	}
+}
+
+// passable waits until there is a network, and returns false if ctx ends before.
+func (p *Proxy) passable(ctx context.Context) bool {
+	p.mu.Lock()
+	mended := p.mended
+	p.mu.Unlock()
+	if mended == nil {
+		return true
+	}
+	select {
+	case <-mended:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// passing is a writer that waits for the network.
+type passing struct {
+	io.Writer
+	p   *Proxy
+	ctx context.Context
+}
+
+func (w passing) Write(b []byte) (int, error) {
+	if !w.p.passable(w.ctx) {
+		return 0, net.ErrClosed
+	}
+	return w.Writer.Write(b)
 }
 
 // Targets returns what was asked for so far, in order: "host:port", and for a name to
@@ -90,7 +154,8 @@ func (p *Proxy) Users() []string {
 	return slices.Clone(p.users)
 }
 
-func (p *Proxy) serve(conn net.Conn) {
+// serve serves a connection, and ends ctx when one of its sides has ended.
+func (p *Proxy) serve(ctx context.Context, end context.CancelFunc, conn net.Conn) {
 	r, err := p.request(conn)
 	if err != nil {
 		return
@@ -106,6 +171,16 @@ func (p *Proxy) serve(conn net.Conn) {
 		_, _ = conn.Write(append(append(msg, ip.AsSlice()...), 0, 0)) // whoever asked may be gone
 	}
 	nowhere := netip.IPv4Unspecified()
+	waiting, cancelWait := context.WithTimeout(ctx, cutTimeout)
+	defer cancelWait()
+	if !p.passable(waiting) {
+		code := byte(replyTTLExpired)
+		if r.lookup {
+			code = replyUnreachable
+		}
+		reply(code, nowhere)
+		return
+	}
 	if r.lookup {
 		if ip, ok := p.Resolve(r.host); ok {
 			reply(0, ip)
@@ -114,21 +189,25 @@ func (p *Proxy) serve(conn net.Conn) {
 		}
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	far, err := p.Dial(ctx, r.target())
+	far, err := p.Dial(dialing, r.target())
 	if err != nil {
-		reply(replyRefused, nowhere)
+		code := Reply(replyRefused)
+		_ = errors.As(err, &code)
+		reply(byte(code), nowhere)
 		return
 	}
 	reply(0, nowhere)
 	var back sync.WaitGroup
 	back.Go(func() {
-		_, _ = io.Copy(far, conn)
+		_, _ = io.Copy(passing{far, p, ctx}, conn)
 		_ = far.Close()
+		end()
 	})
-	_, _ = io.Copy(conn, far)
+	_, _ = io.Copy(passing{conn, p, ctx}, far)
 	_ = conn.Close()
+	end()
 	back.Wait()
 }
 

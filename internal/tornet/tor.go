@@ -30,6 +30,7 @@ type Tor struct {
 
 	mu   sync.Mutex
 	proc *testenv.Process // nil before the first start
+	cmd  *exec.Cmd        // its command
 	log  string           // of earlier processes
 }
 
@@ -142,7 +143,8 @@ func (c *Tor) Start() {
 // start starts the process. It returns when the process listens; errInUse if it could
 // not.
 func (c *Tor) start(ctx context.Context) error {
-	proc, err := testenv.Run(exec.Command(c.n.exe, "-f", c.torrc(), "--defaults-torrc", filepath.Join(c.n.dir, "none")))
+	cmd := exec.Command(c.n.exe, "-f", c.torrc(), "--defaults-torrc", filepath.Join(c.n.dir, "none"))
+	proc, err := testenv.Run(cmd)
 	if err != nil {
 		return err
 	}
@@ -151,7 +153,7 @@ func (c *Tor) start(ctx context.Context) error {
 		c.proc.Kill()
 		c.log += c.proc.Said()
 	}
-	c.proc = proc
+	c.proc, c.cmd = proc, cmd
 	c.mu.Unlock()
 	err = proc.Await(ctx, func(said string) bool { return strings.Contains(said, " Bootstrapped 0%") })
 	if err != nil && strings.Contains(proc.Said(), "Address already in use") {

@@ -52,7 +52,7 @@ const small = "internal/..." // helpers without a room of their own
 var rooms = []room{
 	{path: "cmd/...", imports: []string{"..."}},
 	{path: "rpc/...", imports: append([]string{"stream/...", "node/...", small}, below...)},
-	{path: "dashboard/...", imports: append([]string{"stream/...", "node/...", small}, below...)},
+	{path: "dashboard/...", imports: append([]string{"stream/...", "node/...", "geodb/...", small}, below...)},
 	{path: "stream/...", imports: append([]string{"node/...", small}, below...)},
 	{path: "node/...", imports: append([]string{small}, below...)},
 	{path: "simnet/...", imports: append([]string{small}, below...)},
@@ -67,6 +67,7 @@ var rooms = []room{
 
 	{path: "addrbook/...", imports: []string{"netaddr/...", small}, never: []string{bitcoin}, why: "it knows addresses, not Bitcoin's messages"},
 	{path: "banlist/...", imports: []string{"netaddr/...", small}, never: []string{bitcoin}, why: "it knows addresses, not Bitcoin's messages"},
+	{path: "geodb/...", never: []string{bitcoin}, why: "it knows addresses, not Bitcoin's messages"},
 	{path: "dnsseed/...", imports: []string{"netaddr/...", small}, never: []string{bitcoin}, why: "it knows host names, not Bitcoin's messages"},
 	{path: "torctl/...", imports: []string{"netaddr/...", small}, never: []string{bitcoin}, why: "it knows Tor, not Bitcoin's messages"},
 	{path: small, never: []string{bitcoin}, why: "rooms below node use it"},
