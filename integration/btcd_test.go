@@ -32,6 +32,7 @@ type btcd struct {
 	addr    string // where it takes peers
 	rpc     string
 	more    []string // further flags
+	program string
 	within  []string // the command that runs others in its network namespace
 	proc    *process
 	client  *http.Client
@@ -41,15 +42,20 @@ type btcd struct {
 // of its own.
 func startBTCD(ctx context.Context, t *testing.T, network string, more ...string) *btcd {
 	t.Helper()
-	b := &btcd{
-		t: t, network: network, more: more,
+	b := newBTCD(t, btcdPath(t), network, more...)
+	b.start(ctx)
+	return b
+}
+
+// newBTCD is startBTCD without starting it.
+func newBTCD(t *testing.T, program, network string, more ...string) *btcd {
+	return &btcd{
+		t: t, program: program, network: network, more: more,
 		dir:  t.TempDir(),
 		addr: net.JoinHostPort(loopback(), "0"),
 		// One connection a call: none is left open when the node ends.
 		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	}
-	b.start(ctx)
-	return b
 }
 
 // btcdArgs are the flags of all nodes: little memory, RPC without TLS, nobody's
@@ -67,7 +73,7 @@ func btcdArgs(network, dir string, more ...string) []string {
 func noConfig(dir string) string { return filepath.Join(dir, "none.conf") }
 
 var (
-	listensOn    = regexp.MustCompile(`CMGR: Server listening on (\S+)\n`)
+	listensOn    = regexp.MustCompile(`CMGR: (?:Server l|L)istening on (\S+)\n`)
 	listensOnRPC = regexp.MustCompile(`RPCS: RPC server listening on (\S+)\n`)
 )
 
@@ -79,7 +85,7 @@ func (b *btcd) start(ctx context.Context) {
 		b.t.Fatal(err)
 	}
 	args := btcdArgs(b.network, b.dir, append([]string{"--listen=" + b.addr, "--rpclisten=127.0.0.1:0"}, b.more...)...)
-	b.proc = start(b.t, "btcd", slices.Concat(b.within, []string{btcdPath(b.t)}, args)...)
+	b.proc = start(b.t, "btcd", slices.Concat(b.within, []string{b.program}, args)...)
 	said, err := b.proc.await(ctx, func(said string) bool {
 		return listensOn.MatchString(said) && listensOnRPC.MatchString(said)
 	})

@@ -59,9 +59,7 @@ func TestCrash(t *testing.T) {
 		newCrash(t, daemon).run()
 		return
 	}
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), crashPatience)
-	defer cancel()
+	ctx := beginFor(t, crashPatience)
 	l := newLAN(ctx, t)
 	l.ip(ctx, "-n", l.hub, "link", "set", "lo", "up")
 	for _, all := range []string{"11.0.0.0/8", "12.0.0.0/8"} {

@@ -116,7 +116,7 @@ func (l *lan) ip(ctx context.Context, args ...string) {
 func (l *lan) btcd(ctx context.Context, ip string, more ...string) *btcd {
 	l.t.Helper()
 	b := &btcd{
-		t: l.t, network: "regtest", more: more,
+		t: l.t, program: btcdPath(l.t), network: "regtest", more: more,
 		dir:    l.t.TempDir(),
 		addr:   net.JoinHostPort(ip, "18444"),
 		within: l.host(ctx, ip),

@@ -41,7 +41,10 @@ func TestMain(m *testing.M) {
 
 // begin makes a test run beside the others, and returns the context that bounds
 // it.
-func begin(t *testing.T) context.Context {
+func begin(t *testing.T) context.Context { return beginFor(t, patience) }
+
+// beginFor is begin for a test that takes its time.
+func beginFor(t *testing.T, patience time.Duration) context.Context {
 	t.Helper()
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -24,13 +24,7 @@ import (
 const torPatience = 5 * time.Minute
 
 // beginTor is begin for tests over Tor.
-func beginTor(t *testing.T) context.Context {
-	t.Helper()
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), torPatience)
-	t.Cleanup(cancel)
-	return ctx
-}
+func beginTor(t *testing.T) context.Context { return beginFor(t, torPatience) }
 
 // torNode is a node that does everything through a tor.
 func torNode(t *testing.T, tor *tornet.Tor, cfg node.Config) (*node.Node, *events) {
