@@ -9,8 +9,8 @@ import (
 )
 
 // ErrLocked says that another Rotator, in this or another process, has the log
-// file.
-var ErrLocked = errors.New("another process writes to this log file; stop it or choose another file")
+// file: it must be closed first, or another file chosen.
+var ErrLocked = errors.New("this log file is in use")
 
 // errNotRegular says that a log file is a device, a pipe or a directory.
 var errNotRegular = errors.New("not a regular file, so it cannot be rotated; choose another file")
@@ -23,6 +23,7 @@ const (
 	OpOpen     Op = "open"     // the live file or its directory, or bad Options
 	OpLock     Op = "lock"     // the lock file; see ErrLocked
 	OpWrite    Op = "write"    // a line, which is not in the file
+	OpRestore  Op = "restore"  // the last lines of a file that was removed, which are lost
 	OpRotate   Op = "rotate"   // no line is lost; tried again a second later
 	OpScan     Op = "scan"     // reading the directory or the state of the live file
 	OpRemove   Op = "remove"   // an old roll or a left-over

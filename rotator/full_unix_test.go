@@ -21,6 +21,8 @@ func init() {
 	children["limited"] = limitedChild
 	children["limited start"] = limitedStartChild
 	children["limited and cut"] = limitedAndCutChild
+	children["limited for good"] = limitedForGoodChild
+	children["limited restore"] = limitedRestoreChild
 }
 
 // limit has the system refuse to make a file longer than size, until it is told
@@ -96,6 +98,53 @@ func limitedAndCutChild() {
 	expect("before\nafter\n")
 }
 
+// limitedForGoodChild cannot take back a part of a line: it stays, and is ended.
+func limitedForGoodChild() {
+	r, err := Open(os.Getenv("LOG"), Options{OnError: func(error) {}, hook: func(step string) error {
+		if step == "cut" {
+			return syscall.EIO
+		}
+		return nil
+	}})
+	if err != nil {
+		testenv.Fail(err)
+	}
+	lift := limit(len("a par"))
+	if _, err := r.Write([]byte("a part\n")); !errors.Is(err, syscall.EFBIG) {
+		testenv.Fail("Write:", err)
+	}
+	lift()
+	if _, err := r.Write([]byte("whole\n")); err != nil || r.Errors() != 2 {
+		testenv.Fail("Write:", err, "errors", r.Errors())
+	}
+	expect("a par\nwhole\n")
+}
+
+// limitedRestoreChild has no room for the lines of a file that was removed: that is told
+// as what it is.
+func limitedRestoreChild() {
+	r, err := Open(os.Getenv("LOG"), Options{OnError: func(error) {}})
+	if err == nil {
+		_, err = r.Write([]byte("removed\n"))
+	}
+	if err == nil {
+		err = os.Remove(os.Getenv("LOG"))
+	}
+	if err != nil {
+		testenv.Fail(err)
+	}
+	lift := limit(3)
+	var e *Error
+	if err := r.Reopen(); !errors.As(err, &e) || e.Op != OpRestore || !errors.Is(err, syscall.EFBIG) {
+		testenv.Fail("Reopen:", err)
+	}
+	lift()
+	if _, err := r.Write([]byte("after\n")); err != nil {
+		testenv.Fail(err)
+	}
+	expect("after\n")
+}
+
 // limitedChild writes until the system refuses to make the file longer, then
 // with more room.
 func limitedChild() {
@@ -138,7 +187,7 @@ func limitedChild() {
 // the system's error, and when there is room again all goes on. No rights are
 // needed for this: the limit of a process stands for a full disk.
 func TestShortWrite(t *testing.T) {
-	for _, name := range []string{"limited", "limited start", "limited and cut"} {
+	for _, name := range []string{"limited", "limited start", "limited and cut", "limited for good", "limited restore"} {
 		cmd := testenv.Child(t, childVariable, name, "LOG="+tempLog(t))
 		cmd.Stderr = nil
 		if out, err := cmd.CombinedOutput(); err != nil {

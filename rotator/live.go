@@ -77,19 +77,20 @@ func (r *Rotator) setLive(f *os.File, info fs.FileInfo, now time.Time) {
 		r.note(OpScan, r.filename, err)
 	} else if last[0] != '\n' {
 		// If this fails, the next Write does it.
-		r.torn = r.append([]byte{'\n'}) != nil
+		r.torn = r.append(OpWrite, []byte{'\n'}) != nil
 	}
 }
 
 // append writes p to the live file. If that fails, what was written of p is cut
-// off again, so that no half line stays. It must be called with the lock held.
-func (r *Rotator) append(p []byte) error {
+// off again, so that no half line stays. It notes its errors as those of op. It must
+// be called with the lock held.
+func (r *Rotator) append(op Op, p []byte) error {
 	n, err := r.f.Write(p)
 	if err == nil {
 		r.size += int64(n)
 		return nil
 	}
-	e := r.note(OpWrite, r.filename, err)
+	e := r.note(op, r.filename, err)
 	if n == 0 {
 		return e
 	}
@@ -97,12 +98,12 @@ func (r *Rotator) append(p []byte) error {
 	info, err := r.f.Stat()
 	if err == nil {
 		r.size = max(0, info.Size()-int64(n))
-		err = cut(r.f, r.size)
+		err = r.step("cut", func() error { return cut(r.f, r.size) })
 	}
 	if err != nil {
 		r.size += int64(n)
 		r.torn = true
-		r.note(OpWrite, r.filename, err)
+		r.note(op, r.filename, err)
 	}
 	return e
 }

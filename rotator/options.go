@@ -32,7 +32,9 @@ type Options struct {
 	// alike. 0 means 3; below zero means no limit.
 	MaxRolls int
 
-	// MaxAge is how long after its last line a roll is kept. 0 means no limit.
+	// MaxAge is how long after its last line a roll is kept. 0 means no limit. It
+	// is looked at when something is written, at most once a second, and when the
+	// file is opened: while nothing is logged no roll goes.
 	MaxAge time.Duration
 
 	// MaxTotalBytes is the most bytes of the live file at its full size and all
@@ -82,8 +84,8 @@ type Options struct {
 	// SetCompressor comes before it.
 	lazy bool
 
-	// hook is called before each step of a rotation and a compression, and can
-	// make it fail. Tests die there.
+	// hook is called before each step of a rotation and a compression, and before
+	// the file is cut back, and can make it fail. Tests die there.
 	hook func(step string) error
 }
 

@@ -118,12 +118,12 @@ func (r *Rotator) Write(p []byte) (int, error) {
 		return 0, r.note(OpWrite, r.filename, r.lost)
 	}
 	if r.torn {
-		if err := r.append([]byte{'\n'}); err != nil {
+		if err := r.append(OpWrite, []byte{'\n'}); err != nil {
 			return 0, err
 		}
 		r.torn = false
 	}
-	if err := r.append(p); err != nil {
+	if err := r.append(OpWrite, p); err != nil {
 		return 0, err
 	}
 	r.midLine = p[len(p)-1] != '\n'
@@ -146,8 +146,7 @@ func (r *Rotator) begin() {
 	}
 }
 
-// step does what belongs to a rotation or a compression; tests look at it, and
-// make it fail.
+// step does what tests look at, and make fail.
 func (r *Rotator) step(name string, do func() error) error {
 	if r.opts.hook != nil {
 		if err := r.opts.hook(name); err != nil {

@@ -60,24 +60,20 @@ func (r *Rotator) wrote() error {
 		}
 	case every > 0 && r.syncTimer == nil:
 		r.wg.Add(1)
-		var timer *time.Timer
-		timer = time.AfterFunc(every, func() {
+		r.syncTimer = time.AfterFunc(every, func() {
 			defer r.wg.Done()
 			r.mu.Lock()
-			f := r.f
-			if r.syncTimer == timer {
-				r.syncTimer = nil
-			}
+			f := r.f // the one before, if there was one, was synced when it was retired
+			r.syncTimer = nil
 			r.mu.Unlock()
 			_ = r.syncFile(f) // noted
 		})
-		r.syncTimer = timer
 	}
 	return nil
 }
 
-// stopSync forgets the next sync, for the file will be synced anyhow. It must be
-// called with the lock held.
+// stopSync forgets the next sync, for Close syncs the file. It must be called with the
+// lock held.
 func (r *Rotator) stopSync() {
 	if r.syncTimer != nil && r.syncTimer.Stop() {
 		r.wg.Done()
@@ -88,7 +84,6 @@ func (r *Rotator) stopSync() {
 // retire closes a file that is not the live one any more, and syncs it before if
 // syncing is asked for. It must be called with the lock held.
 func (r *Rotator) retire(f *os.File, name string) {
-	r.stopSync()
 	if r.opts.SyncEvery == 0 {
 		if r.syncs > 0 {
 			r.retired = append(r.retired, f) // a Sync may still need it

@@ -98,7 +98,7 @@ func (r *Rotator) moved() error {
 	if len(tail) == 0 {
 		return nil
 	}
-	if err := r.append(tail); err != nil {
+	if err := r.append(OpRestore, tail); err != nil {
 		return err
 	}
 	r.midLine = tail[len(tail)-1] != '\n'
@@ -127,8 +127,11 @@ func (r *Rotator) takeLock() error {
 	}
 	var locked *filelock.LockedError
 	switch {
+	case errors.As(err, &locked) && locked.PID == os.Getpid():
+		// In another container there may be one of our number.
+		return fmt.Errorf("%w by process %d, which is this one if no other container uses the file", ErrLocked, locked.PID)
 	case errors.As(err, &locked) && locked.PID != 0:
-		return fmt.Errorf("%w (process %d has it)", ErrLocked, locked.PID)
+		return fmt.Errorf("%w by process %d", ErrLocked, locked.PID)
 	case errors.As(err, &locked):
 		return ErrLocked
 	case err != nil:

@@ -389,6 +389,37 @@ func TestSyncEveryRotated(t *testing.T) {
 	})
 }
 
+// Each line has its sync in time, also after a rotation and after a sync.
+func TestSyncEveryAgain(t *testing.T) {
+	file := tempLog(t)
+	synctest.Test(t, func(t *testing.T) {
+		var syncs atomic.Int64
+		r := open(t, file, Options{SyncEvery: time.Hour, Plain: true, hook: func(step string) error {
+			if step == "sync live" {
+				syncs.Add(1)
+			}
+			return nil
+		}})
+		write(t, r, "a")
+		time.Sleep(time.Minute)
+		if err := r.Rotate(); err != nil {
+			t.Fatal(err)
+		}
+		write(t, r, "b")
+		synctest.Wait()
+		before := syncs.Load() // that of the roll
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		after := syncs.Load()
+		write(t, r, "c")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := syncs.Load(); before != 1 || after != 2 || n != 3 {
+			t.Errorf("%d syncs, then %d, then %d, want 1, 2 and 3", before, after, n)
+		}
+	})
+}
+
 // OnError hears of each kind of error at most once a second, so it may write to
 // this very log; Errors counts all.
 func TestOnErrorMayWrite(t *testing.T) {

@@ -1,5 +1,6 @@
 // Logs measures Holdfast's btclog beside other loggers: the same work, in one run,
-// interleaved, as ratios. README.md has the table as it was measured.
+// interleaved, as ratios. README.md has the table as it was measured. It fails if a goal
+// is missed.
 package main
 
 import (
@@ -20,7 +21,11 @@ func main() {
 	}
 	fmt.Printf("%s, %s/%s, %d CPUs, %d passes of %v\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH,
 		runtime.NumCPU(), *passes, *sample)
-	if err := run(os.Stdout, *passes, *sample); err != nil {
+	missed, err := run(os.Stdout, *passes, *sample)
+	if err == nil && missed > 0 {
+		err = fmt.Errorf("goals missed: %d", missed)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -133,7 +133,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // which are the same on every machine.
 func TestRun(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(&out, 1, 100*time.Microsecond); err != nil {
+	if _, err := run(&out, 1, 100*time.Microsecond); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(out.String(), "\n"); n < 80 {

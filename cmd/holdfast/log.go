@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"holdfast/btclog"
@@ -16,43 +14,39 @@ import (
 )
 
 // logs is the log of the program. A line goes to the file and to standard output
-// before the call that logs it returns. What the node does is logged by rendering
-// its events: see event. It is safe for concurrent use.
+// before the call that logs it returns, to both in the same order. What the node does
+// is logged by rendering its events: see event. It is safe for concurrent use.
 type logs struct {
 	json   bool
 	stdout *patient
-	out    *sink
+	out    *sink            // its handlers have the levels
 	file   *sink            // nil: none
 	path   string           // of the file
 	roll   *rotator.Rotator // what file writes to
 
-	// What goes wrong with a sink is met in the middle of a line, under the lock of
-	// that sink. It is told by a goroutine of its own, a little later.
-	troubles chan trouble
-	closing  chan struct{}
-	told     sync.WaitGroup
-	ended    sync.Once
-}
+	// mu is held for a line and what is told after it. So a standard output that is
+	// stuck holds up other lines, too, but once only, for stdoutPatience.
+	mu     sync.Mutex
+	sinks  []*sink                  // the file first
+	toldOf map[rotator.Op]time.Time // when a trouble of this kind was told last
 
-// sink is one place that lines go to.
-type sink struct {
-	name     string
-	backend  *btclog.Backend
-	handlers map[string]*btclog.Handler // by subsystem
-	missing  atomic.Uint64              // lines that it has not, as was told
-}
-
-// trouble is what went wrong with a sink, and where that can be told.
-type trouble struct {
-	text         string
-	file, stdout bool
+	troubles  chan error // of the file, to be told
+	closing   chan struct{}
+	tellsThem sync.WaitGroup
+	ended     sync.Once
 }
 
 // newLogs returns a log that writes to out only. It is used after begin.
 func newLogs(out io.Writer, f *logFlags) (*logs, error) {
-	l := &logs{json: f.format == "json", troubles: make(chan trouble, 16), closing: make(chan struct{})}
+	l := &logs{
+		json:     f.format == "json",
+		troubles: make(chan error, 16), toldOf: make(map[rotator.Op]time.Time), closing: make(chan struct{}),
+	}
 	l.stdout = newPatient(out, stdoutPatience)
-	l.out = l.newSink("standard output", l.stdout, btclog.WithColor(), btclog.WithErrorHandler(l.outFailed))
+	l.out = l.newSink("standard output", l.stdout, btclog.WithColor())
+	l.out.missing = func() uint64 { return l.stdout.lost } // it knows what comes late
+	l.out.alarm = "Standard output takes no lines: %v; they are in this file"
+	l.sinks = []*sink{l.out}
 	if err := l.setLevels(f.levels); err != nil {
 		l.stdout.close()
 		return nil, usagef("--debuglevel %q: %w", f.levels, err)
@@ -61,7 +55,7 @@ func newLogs(out io.Writer, f *logFlags) (*logs, error) {
 }
 
 // begin is called when the sinks are complete.
-func (l *logs) begin() { l.told.Go(l.tell) }
+func (l *logs) begin() { l.tellsThem.Go(l.tell) }
 
 // addFile has the lines from now on written to the file of a network too, unless
 // the flags say otherwise. It is called before begin.
@@ -79,19 +73,15 @@ func (l *logs) addFile(f *logFlags, dataDir, network string) error {
 		return fmt.Errorf("cannot log to a file: %w; choose another place with --logdir, or none with --nofilelogging", err)
 	}
 	l.file = l.newSink("the log file", l.roll)
-	return l.setLevels(f.levels)
+	l.file.alarm = "The log file takes no lines: %v; they are on standard output"
+	l.setSinks(l.file, l.out)
+	return nil
 }
 
-func (l *logs) newSink(name string, w io.Writer, opts ...btclog.BackendOption) *sink {
-	opts = append(opts, btclog.WithFlags(0)) // LOGFLAGS asks for places in code; events have none
-	if l.json {
-		opts = append(opts, btclog.WithJSON())
-	}
-	s := &sink{name: name, backend: btclog.NewBackend(w, opts...), handlers: make(map[string]*btclog.Handler)}
-	for _, name := range subsystems() {
-		s.handlers[name] = s.backend.Handler(name)
-	}
-	return s
+func (l *logs) setSinks(sinks ...*sink) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sinks = sinks
 }
 
 // where says where the lines go besides standard output.
@@ -107,14 +97,12 @@ func (l *logs) where() string {
 func (l *logs) close() (err error) {
 	l.ended.Do(func() {
 		close(l.closing)
-		l.told.Wait()
+		l.tellsThem.Wait()
+		l.tellRest()
 		if l.file != nil {
 			err = l.roll.Close()
-		}
-		for len(l.troubles) > 0 { // of the end itself
-			t := <-l.troubles
-			t.file = false
-			l.tellOne(t)
+			l.setSinks(l.out)
+			l.tellRest() // of the end itself
 		}
 		l.stdout.close()
 	})
@@ -124,7 +112,13 @@ func (l *logs) close() (err error) {
 // reopen opens the file by its name again, for an external tool that has renamed
 // it.
 func (l *logs) reopen() {
-	if l.file != nil && l.roll.Reopen() == nil { // fileFailed has told an error
+	if l.file == nil {
+		return
+	}
+	l.mu.Lock()
+	clear(l.toldOf) // who asks is told
+	l.mu.Unlock()
+	if l.roll.Reopen() == nil { // fileFailed is told of an error
 		l.logf(subsystemLogs, slog.LevelInfo, "Opened the log file again")
 	}
 }
@@ -140,10 +134,8 @@ func (l *logs) setLevels(spec string) error {
 }
 
 func (l *logs) apply(levels map[string]btclog.Level) {
-	for _, s := range l.sinks() {
-		for name, level := range levels {
-			s.handlers[name].SetLevel(level)
-		}
+	for name, level := range levels {
+		l.out.handlers[name].SetLevel(level)
 	}
 }
 
@@ -165,14 +157,6 @@ func (l *logs) changeLevels(spec string) error {
 	}
 	l.apply(levels)
 	return nil
-}
-
-// sinks returns the places that lines go to: the file first, which nobody holds up.
-func (l *logs) sinks() []*sink {
-	if l.file == nil {
-		return []*sink{l.out}
-	}
-	return []*sink{l.file, l.out}
 }
 
 // event logs an event: its line, and for machines its attributes.
@@ -199,83 +183,7 @@ func (l *logs) logf(subsystem string, level slog.Level, format string, args ...a
 	}
 }
 
-func line(level slog.Level, format string, args ...any) slog.Record {
-	return slog.NewRecord(time.Now(), level, fmt.Sprintf(format, args...), 0)
-}
-
-// enabled reports whether a line is to be written. All sinks have the same levels.
+// enabled reports whether a line is to be written.
 func (l *logs) enabled(subsystem string, level slog.Level) bool {
 	return l.out.handlers[subsystem].Enabled(context.Background(), level)
-}
-
-func (l *logs) write(subsystem string, r slog.Record) {
-	for _, s := range l.sinks() {
-		if !s.write(subsystem, r) {
-			continue // it has told why
-		}
-		// It takes lines again: whoever reads it shall know what it has not.
-		told, failed := s.missing.Load(), s.backend.Errors()
-		if failed > told && s.missing.CompareAndSwap(told, failed) {
-			l.logf(subsystemLogs, slog.LevelWarn, "%d lines before this could not be written to %s", failed-told, s.name)
-		}
-	}
-}
-
-// write writes a line, and reports whether it could.
-func (s *sink) write(subsystem string, r slog.Record) bool {
-	return s.handlers[subsystem].Handle(context.Background(), r) == nil
-}
-
-// fileFailed is the rotator's OnError: it is told what goes wrong with the file, at
-// most once a second for each operation. That a line is not in the file is told on
-// standard output.
-func (l *logs) fileFailed(err error) {
-	var failed *rotator.Error
-	isWrite := errors.As(err, &failed) && failed.Op == rotator.OpWrite
-	l.trouble(trouble{text: err.Error(), file: !isWrite, stdout: true})
-}
-
-// outFailed is told that a line could not be written to standard output. The file
-// hears of the first of several.
-func (l *logs) outFailed(err error, failed uint64) {
-	if failed == l.out.missing.Load()+1 {
-		l.trouble(trouble{text: fmt.Sprintf("Standard output takes no lines: %v; they are in this file", err), file: true})
-	}
-}
-
-// trouble has something told. It never waits: when much is to be told already, this
-// is not.
-func (l *logs) trouble(t trouble) {
-	select {
-	case l.troubles <- t:
-	default:
-	}
-}
-
-// tell tells what went wrong, until close.
-func (l *logs) tell() {
-	for {
-		select {
-		case t := <-l.troubles:
-			l.tellOne(t)
-		case <-l.closing:
-			for len(l.troubles) > 0 {
-				l.tellOne(<-l.troubles)
-			}
-			return
-		}
-	}
-}
-
-func (l *logs) tellOne(t trouble) {
-	if !l.enabled(subsystemLogs, slog.LevelError) {
-		return
-	}
-	r := line(slog.LevelError, "%s", t.text)
-	if t.file && l.file != nil {
-		l.file.write(subsystemLogs, r)
-	}
-	if t.stdout {
-		l.out.write(subsystemLogs, r)
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -15,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"holdfast/btclog"
@@ -73,7 +71,15 @@ func event(typ connmgr.EventType, addr string) node.Event {
 }
 
 // fileLog returns a log with a file below a directory of its own.
-func fileLog(t *testing.T, out *buffer, change func(*logFlags)) *logs {
+func fileLog(t *testing.T, out io.Writer, change func(*logFlags)) *logs {
+	t.Helper()
+	l := newFileLog(t, out, change)
+	l.begin()
+	return l
+}
+
+// newFileLog is fileLog before it begins.
+func newFileLog(t *testing.T, out io.Writer, change func(*logFlags)) *logs {
 	t.Helper()
 	f := &logFlags{levels: "info", format: "text", maxSize: 1, maxRolls: 3, compress: "gzip", dir: t.TempDir()}
 	if change != nil {
@@ -89,7 +95,6 @@ func fileLog(t *testing.T, out *buffer, change func(*logFlags)) *logs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.begin()
 	t.Cleanup(func() { _ = l.close() }) // tests that mind close it themselves
 	return l
 }
@@ -187,80 +192,6 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestStdoutFails: the file goes on, and says so once; when standard output takes
-// lines again it is told what it has not.
-func TestStdoutFails(t *testing.T) {
-	out := buffer{err: errors.New("broken pipe")}
-	l := fileLog(t, &out, nil)
-	for range 3 {
-		l.infof("a line")
-	}
-	out.set(nil)
-	l.infof("another line")
-	if err := l.close(); err != nil {
-		t.Fatal(err)
-	}
-	got := read(t, l.path)
-	if strings.Count(got, "a line") != 3 || strings.Count(got, "[ERR] LOGS: Standard output takes no lines: broken pipe; they are in this file") != 1 {
-		t.Errorf("%s", got)
-	}
-	if !strings.Contains(out.String(), "[WRN] LOGS: 3 lines before this could not be written to standard output\n") {
-		t.Errorf("%s", out.String())
-	}
-}
-
-// TestStdoutStuck: nobody reads standard output, and nobody waits for it.
-func TestStdoutStuck(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r, w := io.Pipe() // a write waits for its reader
-		var lines bytes.Buffer
-		p := newPatient(w, time.Second)
-		began := time.Now()
-		for range 100 {
-			if _, err := p.Write([]byte("a line\n")); !errors.Is(err, errStuck) {
-				t.Fatalf("%v", err)
-			}
-		}
-		if took := time.Since(began); took != time.Second {
-			t.Errorf("100 lines took %v, want a second for the first", took)
-		}
-		go func() { _, _ = io.Copy(&lines, r) }()
-		synctest.Wait()
-		if _, err := p.Write([]byte("again\n")); err != nil {
-			t.Error(err)
-		}
-		p.close()
-		if _, err := p.Write([]byte("too late\n")); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("%v", err)
-		}
-		_ = w.Close() // the reader ends
-		synctest.Wait()
-		if lines.String() != "a line\nagain\n" {
-			t.Errorf("%q", lines.String())
-		}
-	})
-}
-
-// TestErrorsInTheMiddleOfALine: what goes wrong while a line is written is told, and
-// stops nobody, also where telling it fails.
-func TestErrorsInTheMiddleOfALine(t *testing.T) {
-	var out buffer
-	l := fileLog(t, &out, nil)
-	if err := errors.Join(os.Remove(l.path), os.Mkdir(l.path, 0o700)); err != nil {
-		t.Skip("an open file cannot be replaced here:", err)
-	}
-	for range 12 { // so that it is to be rotated
-		l.infof("%s", strings.Repeat("x", 100_000))
-	}
-	l.infof("the last line")
-	if err := l.close(); err == nil {
-		t.Error("closed, as if nothing was lost")
-	}
-	if got := out.String(); !strings.Contains(got, "[ERR] LOGS: rotator: open ") || !strings.Contains(got, "the last line\n") {
-		t.Errorf("%s", strings.ReplaceAll(got, strings.Repeat("x", 100_000), "x"))
-	}
-}
-
 // TestLOGFLAGS is for places in code, of which the log of a program has none.
 func TestLOGFLAGS(t *testing.T) {
 	var out buffer
@@ -329,49 +260,6 @@ func TestLogFlags(t *testing.T) {
 	}
 	if opts, err := (&logFlags{maxSize: 10, compress: "off"}).options(); err != nil || opts.MaxSize != 10_240_000 || opts.MaxRolls != -1 || !opts.Plain {
 		t.Errorf("%+v, %v", opts, err)
-	}
-}
-
-// TestFileErrors: what goes wrong with the file is told; a line that is not in it
-// only where it can be read.
-func TestFileErrors(t *testing.T) {
-	var out buffer
-	l := fileLog(t, &out, nil)
-	l.fileFailed(fmt.Errorf("compress: %w", os.ErrPermission))
-	if err := l.close(); err != nil {
-		t.Fatal(err)
-	}
-	if want := "[ERR] LOGS: compress: permission denied\n"; !strings.HasSuffix(out.String(), want) || !strings.HasSuffix(read(t, l.path), want) {
-		t.Errorf("%q, file %q", out.String(), read(t, l.path))
-	}
-}
-
-// TestLineNotInFile: what the file has not is told where it can be read, and in the
-// file when it can be.
-func TestLineNotInFile(t *testing.T) {
-	var out buffer
-	l := fileLog(t, &out, nil)
-	before := read(t, l.path)
-	if err := l.roll.Close(); err != nil {
-		t.Fatal(err)
-	}
-	l.infof("too late")
-	if err := l.close(); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(out.String(), "[ERR] LOGS: rotator: write "+l.path+": file already closed\n") || read(t, l.path) != before {
-		t.Errorf("%q", out.String())
-	}
-}
-
-// TestTroubleAtLevelOff is not told.
-func TestTroubleAtLevelOff(t *testing.T) {
-	var out buffer
-	l := fileLog(t, &out, func(f *logFlags) { f.levels = "off" })
-	l.fileFailed(errors.New("not told"))
-	_ = l.close()
-	if got := out.String() + read(t, l.path); got != "" {
-		t.Errorf("%q", got)
 	}
 }
 

@@ -38,8 +38,8 @@ func (f *runFlags) openServers(n *node.Node, w *watchers, log *logs, params *cha
 	return s, nil
 }
 
-// announce tells where they are. It is called before the node runs, so that standard output
-// and the file have these lines and the node's in one order.
+// announce tells where they are. It is called before the node runs, so that these lines
+// come before the node's.
 func (s *servers) announce() {
 	if s.rpc != nil {
 		s.log.logf(subsystemRPC, slog.LevelInfo, "Taking commands on %v", s.rpc.Addrs())
