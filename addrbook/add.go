@@ -15,8 +15,8 @@ import (
 // than it is said to be. Bitcoin Core takes off 2 hours for gossip, none where a
 // node tells of itself; the book knows the latter by itself.
 //
-// Addresses that are not routable, or have no port, are passed over. Times that lie
-// ahead, or are none, are taken for 5 days ago.
+// Addresses that are not routable, or have no port, are passed over; those of I2P have
+// none. Times that lie ahead, or are none, are taken for 5 days ago.
 func (b *Book) Add(source netaddr.Host, penalty time.Duration, addrs ...Known) (added int) {
 	from := b.groups.Group(source)
 	off := uint32(min(max(penalty, 0)/time.Second, 1<<31))
@@ -50,7 +50,7 @@ const (
 
 func (b *Book) add(k *Known, source netaddr.Host, from Group, off, now uint32) bool {
 	host := k.Addr.Host
-	if k.Addr.Port == 0 || !Routable(host, b.allowLocal) {
+	if !b.takes(&k.Addr) {
 		return false
 	}
 	if host == source {
@@ -73,6 +73,7 @@ func (b *Book) add(k *Known, source netaddr.Host, from Group, off, now uint32) b
 			e.seen = seen
 		}
 		e.services |= k.Services
+		b.sources.again(e, from)
 		if told <= e.seen || e.tried || e.refs >= maxRefs {
 			return false
 		}
@@ -87,7 +88,7 @@ func (b *Book) add(k *Known, source netaddr.Host, from Group, off, now uint32) b
 		return false
 	}
 	if old := b.newSlots[slot] - 1; old != none {
-		if !b.gives(old, created, host.Network(), group, now) {
+		if !b.gives(old, created, host.Network(), group, from, now) {
 			return false
 		}
 		b.clearNew(slot)
@@ -97,17 +98,19 @@ func (b *Book) add(k *Known, source netaddr.Host, from Group, off, now uint32) b
 		e := b.entries.at(id)
 		e.services, e.seen = k.Services, seen
 	}
-	b.putNew(id, slot, group)
+	b.putNew(id, slot, group, from)
 	return created
 }
 
-// gives reports whether the entry in a slot of the new table has to make room for
-// an address of a group. It has to if it is terrible, or if it is elsewhere too and
-// the address is nowhere: these are Bitcoin Core's rules. Ours is the third: it has
-// to if its group has more than twice as many entries as the group of the address
-// would have then. So who has few groups fills what nobody else needs, but keeps
-// nobody out, however early he came; and no group is pushed out of the book so.
-func (b *Book) gives(old int32, isNew bool, n netaddr.Network, group Group, now uint32) bool {
+// gives reports whether the entry in a slot of the new table has to make room for an
+// address of a group that another group, from, tells of. It has to if it is terrible,
+// or if it is elsewhere too and the address is nowhere: these are Bitcoin Core's rules.
+// Ours is the third. What its group has in new, times what is there of who told of it,
+// is how little it is needed: it has to if that is more than twice what it would be of
+// the address. So who has few groups fills what nobody else needs, and who tells of much,
+// of whatever groups, but neither keeps anybody out, however early he came; and no group
+// is pushed out of the book so. What we know by ourselves does not have to.
+func (b *Book) gives(old int32, isNew bool, n netaddr.Network, group, from Group, now uint32) bool {
 	e := b.entries.at(old)
 	if e.terrible(now) {
 		return true
@@ -115,7 +118,12 @@ func (b *Book) gives(old int32, isNew bool, n netaddr.Network, group Group, now 
 	if !isNew {
 		return false
 	}
-	return e.refs > 1 || b.fresh.groups[e.group].count > 2*(b.fresh.count(n, group)+1)
+	if e.refs > 1 {
+		return true
+	}
+	has := int64(len(b.fresh.groups[e.group].members)) * int64(b.sources.told(e))
+	wants := int64(b.fresh.count(n, group)+1) * int64(b.sources.count(from)+1)
+	return has > 2*wants
 }
 
 // Remove forgets an address, wherever it is, and reports whether it was there. A

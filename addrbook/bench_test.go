@@ -41,6 +41,25 @@ func BenchmarkChoose(b *testing.B) {
 	}
 }
 
+// BenchmarkChooseFlooded: the same where each group has as many entries as are looked at,
+// and more.
+func BenchmarkChooseFlooded(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	now := time.Now()
+	book := mustNew(b, Config{Now: func() time.Time { return now }})
+	for i := range 65536 * 4 {
+		a := ipv4(rng.IntN(3000), rng.IntN(1<<16))
+		book.Add(ipv4(rng.IntN(400), 1).Host, 0, Known{a, 1, now})
+		if i%10 == 0 {
+			_ = book.Good(a, 1)
+		}
+	}
+	now = now.Add(time.Hour)
+	for b.Loop() {
+		book.Choose(AllNetworks, nil)
+	}
+}
+
 func BenchmarkLoad(b *testing.B) {
 	for name, times := range map[string]int{"1": 1, "10": 10} {
 		book := full(b, times)

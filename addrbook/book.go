@@ -4,6 +4,7 @@ import (
 	crand "crypto/rand"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -68,13 +69,15 @@ type Book struct {
 	key     Key
 	rng     *rand.Rand
 	entries store
-	index   index // of the entries, by address
+	seed    maphash.Seed // of the indexes
+	index   index        // of the entries, by address
 
 	newSlots   []int32 // numbers of entries plus 1; bucket*bucketSize + position
 	newNext    []int32 // of each used slot: the entry's next slot, or none
 	triedSlots []int32
 	fresh      pool // the new table
 	tried      pool
+	sources    sources // of new
 
 	collisions []netaddr.Addr // proven addresses whose place in tried is taken
 	lastGood   uint32         // when any address was last reached
@@ -132,23 +135,29 @@ func newBook(cfg Config, key Key) (*Book, error) {
 		source = rand.NewChaCha8(seed)
 	}
 	b.rng = rand.New(source)
+	b.seed = maphash.MakeSeed()
 	b.newSlots = make([]int32, b.newBuckets*bucketSize)
 	b.newNext = make([]int32, b.newBuckets*bucketSize)
 	b.triedSlots = make([]int32, b.triedBuckets*bucketSize)
-	b.fresh.book, b.tried.book = b, b
+	b.fresh.book, b.tried.book, b.sources.book = b, b, b
+	b.fresh.other, b.tried.other = &b.tried, &b.fresh
 	b.news.kick = make(chan struct{}, 1)
 	return b, nil
 }
 
 // The methods below must be called with the lock held.
 
-func (b *Book) hashOf(id int32) uint64 {
-	return b.key.hashAddr(tagIndex, 0, b.entries.at(id).addr)
+// hash is where an address belongs in the index. It is keyed, but not by Key: it does not
+// outlive the process, so it may be quicker than what does.
+func (b *Book) hash(a netaddr.Addr) uint64 {
+	var room [35]byte
+	p := append(room[:0], byte(a.Host.Network()), byte(a.Port), byte(a.Port>>8))
+	return maphash.Bytes(b.seed, a.Host.AppendBytes(p))
 }
 
 // find returns the number of an address's entry, none if there is none.
 func (b *Book) find(a netaddr.Addr) int32 {
-	return b.index.find(b.key.hashAddr(tagIndex, 0, a), func(id int32) bool { return b.entries.at(id).addr == a })
+	return b.index.find(b.hash(a), func(id int32) bool { return b.entries.at(id).addr == a })
 }
 
 // create makes an entry that is in no table yet: it must be put into one.
@@ -156,25 +165,27 @@ func (b *Book) create(a netaddr.Addr, source netaddr.Host) int32 {
 	id := b.entries.alloc()
 	e := b.entries.at(id)
 	e.addr, e.source = a, source
-	e.slot, e.group, e.prev, e.next = none, none, none, none
-	b.index.add(id, b.hashOf(id))
+	e.slot, e.group, e.place, e.from = none, none, none, none
+	b.index.add(id, b.hash(a))
 	return id
 }
 
 // discard forgets an entry that is in no table.
 func (b *Book) discard(id int32) {
-	b.index.remove(id, b.hashOf(id))
+	b.index.remove(id, b.hash(b.entries.at(id).addr))
 	b.entries.release(id)
 }
 
-// putNew puts an entry into an empty slot of the new table.
-func (b *Book) putNew(id, slot int32, group Group) {
+// putNew puts an entry into an empty slot of the new table. It counts for the group of
+// who told of it, from, if it was in none yet.
+func (b *Book) putNew(id, slot int32, group, from Group) {
 	e := b.entries.at(id)
 	b.newSlots[slot] = id + 1
 	b.newNext[slot] = e.slot
 	e.slot = slot
 	if e.refs++; e.refs == 1 {
 		b.fresh.add(id, group)
+		b.sources.add(e, b.sources.number(from))
 	}
 }
 
@@ -198,6 +209,7 @@ func (b *Book) clearNew(slot int32) {
 	b.newSlots[slot], b.newNext[slot] = 0, 0
 	if e.refs--; e.refs == 0 {
 		b.fresh.remove(id)
+		b.sources.remove(e)
 		b.discard(id)
 	}
 }
@@ -212,6 +224,7 @@ func (b *Book) takeNew(id int32) {
 	}
 	e.slot, e.refs = none, 0
 	b.fresh.remove(id)
+	b.sources.remove(e)
 }
 
 // putTried puts an entry that is in no table into an empty slot of the tried table.

@@ -27,11 +27,9 @@ const (
 )
 
 // What is hashed begins with one of these, so that no two uses of the key can be
-// played against each other.
+// played against each other. With other numbers, what is in a file had other places.
 const (
-	tagIndex byte = iota + 1
-	tagGroup
-	tagTriedSpread
+	tagTriedSpread byte = iota + 3
 	tagTried
 	tagNewSpread
 	tagNew

@@ -1,15 +1,24 @@
 package addrbook
 
-import "holdfast/netaddr"
+import (
+	"math"
+
+	"holdfast/netaddr"
+)
 
 const (
 	// chooseTries is how many addresses are offered to the filter of Choose. Bitcoin
 	// Core has the same number (ThreadOpenConnections in src/net.cpp).
 	chooseTries = 100
 
-	// sameGroup is how many entries of a group are looked at before another group is
-	// drawn.
-	sameGroup = 4
+	// triedOnceIn is in how many choices one is from the tried table.
+	triedOnceIn = 4
+
+	// lookTried and lookNew are how many entries of a group are looked at before one is
+	// taken, or another group drawn. In new most may be there to keep others from being
+	// found.
+	lookTried = 4
+	lookNew   = 16
 
 	// newDraws is how many groups of new are drawn to find one that is not in tried.
 	newDraws = 8
@@ -19,14 +28,20 @@ const (
 // which ok is true; a nil ok takes any. It reports false if there is none, or if none
 // of 100 that were offered to ok was liked.
 //
-// Half of the times it is from the tried table; else from the new one, of a group of
+// One time in four it is from the tried table; else from the new one, of a group of
 // which nothing was reached yet, or, where those are hardly to be found, one more
-// address of a group that was.
+// address of a group that was. (Bitcoin Core takes half of them from each. But all
+// groups of an attacker are soon in tried, since they always answer: he gains nothing
+// from what is drawn of groups that are not.)
 //
 // A group is drawn first, each with the same chance, and then one of its addresses:
 // an owner's share is that of his groups, not of his addresses. What failed, or was
 // tried within 10 minutes, is less likely. Networks like Onion have 16 groups in
 // all; who wants a share of them asks for these networks alone.
+//
+// Of the addresses of a group in new, the one is preferred whose source has told of the
+// fewest: anybody can tell of addresses in a group that is not his, where nobody
+// answers.
 //
 // To be chosen changes nothing in the book: call Attempt when the dial has ended.
 // The time that it takes does not depend on how much of the book is unreachable or
@@ -79,7 +94,7 @@ func (b *Book) drawGroup(reachable Networks, onlyNew bool) (*pool, int32) {
 	if onlyNew || b.tried.size(reachable) == 0 {
 		return &b.fresh, b.fresh.draw(reachable, b.rng)
 	}
-	if b.fresh.size(reachable) == 0 || b.rng.Uint64()&1 == 0 {
+	if b.fresh.size(reachable) == 0 || b.rng.IntN(triedOnceIn) == 0 {
 		return &b.tried, b.tried.draw(reachable, b.rng)
 	}
 	// New is for groups of which nothing was reached yet. One that is in both tables
@@ -87,45 +102,58 @@ func (b *Book) drawGroup(reachable Networks, onlyNew bool) (*pool, int32) {
 	// addresses to tell, but not the honest group of one node.
 	for range newDraws {
 		g := b.fresh.draw(reachable, b.rng)
-		if info := &b.fresh.groups[g]; b.tried.find(info.network, info.group) == none {
+		if b.fresh.groups[g].twin == none {
 			return &b.fresh, g
 		}
 	}
 	// There are hardly any. So it is a group of tried, but one of its addresses that
 	// are in new: it may be that none of the others answers any more.
 	g := b.tried.draw(reachable, b.rng)
-	info := &b.tried.groups[g]
-	if f := b.fresh.find(info.network, info.group); f != none {
+	if f := b.tried.groups[g].twin; f != none {
 		return &b.fresh, f
 	}
 	return &b.tried, g
 }
 
-// takeTurn returns the entry of a group whose turn it is, or one after it if that is
-// more likely to answer; none if chance is against all of them. To take turns needs
-// no list of a group's entries, and is as fair as to draw.
+// takeTurn returns an entry of a group: of those whose turn is next the one of the best
+// rank among those that chance is not against; none if it is against all of them. To
+// take turns is as fair as to draw.
+//
+// In tried the rank is whether an entry was not seen or reached for a day; in new, where
+// what the times say is what anybody likes, how much its source has told us of.
 func (b *Book) takeTurn(p *pool, g int32, factor float64, now uint32) int32 {
 	info := &p.groups[g]
-	taken := none
-	id := info.head
-	for range min(info.count, sameGroup) {
-		e := b.entries.at(id)
-		if c := factor * e.chance(now); c >= 1 || b.rng.Float64() < c {
-			// What the times say is not to be trusted between groups, but within one
-			// only its owner could gain.
-			if fresh := since(max(e.seen, e.lastSuccess), now) < day; fresh || taken == none {
-				taken = id
-				if fresh {
-					break
-				}
-			}
-		}
-		id = e.next
+	size := uint32(len(info.members))
+	turn, look := info.turn%size, uint32(lookTried)
+	if p == &b.fresh {
+		look = lookNew
 	}
-	if taken == none {
-		info.head = id
-	} else {
-		info.head = b.entries.at(taken).next
+	look = min(look, size)
+	// They are anywhere in memory. Since none is waited for to know where the next is,
+	// the processor fetches many at once.
+	var ids, ranks [lookNew]int32
+	for i, k := uint32(0), turn; i < look; i++ {
+		ids[i] = info.members[k]
+		e := b.entries.at(ids[i])
+		if p == &b.fresh {
+			ranks[i] = b.sources.told(e)
+		} else if since(max(e.seen, e.lastSuccess), now) >= day {
+			ranks[i] = 1
+		}
+		if k++; k == size {
+			k = 0
+		}
+	}
+	taken, best := none, int32(math.MaxInt32)
+	info.turn = turn + look
+	for i, id := range ids[:look] {
+		if ranks[i] >= best {
+			continue
+		}
+		if c := factor * b.entries.at(id).chance(now); c >= 1 || b.rng.Float64() < c {
+			taken, best = id, ranks[i]
+			info.turn = turn + uint32(i) + 1
+		}
 	}
 	return taken
 }

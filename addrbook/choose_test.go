@@ -108,6 +108,113 @@ func TestGives(t *testing.T) {
 	}
 }
 
+// So does one of a source that told of little get the place of one of a source that told
+// of much, whatever their groups; but not of what we know by ourselves.
+func TestGivesToSources(t *testing.T) {
+	for name, tt := range map[string]struct {
+		source netaddr.Host
+		want   bool
+	}{
+		"of a source": {ipv4(1, 1).Host, true},
+		"ours":        {netaddr.Host{}, false},
+	} {
+		c := newClock()
+		cfg := testConfig(c)
+		cfg.NewBuckets = 1
+		b := mustNew(t, cfg)
+		for i := range 5000 { // each in a group of its own
+			b.Add(tt.source, 0, Known{ipv4(i, 1), 1, c.t})
+		}
+		if b.Len() != bucketSize {
+			t.Fatal(b.Len())
+		}
+		for i := range 5000 {
+			b.Add(ipv4(2, 1).Host, 0, Known{ipv4(i, 2), 1, c.t})
+		}
+		n := b.sources.count(b.Group(ipv4(2, 1).Host))
+		if tt.want && (n < bucketSize/4 || n > bucketSize*3/4) || !tt.want && n != 0 {
+			t.Errorf("%s: the other source has %d of %d places", name, n, bucketSize)
+		}
+		if err := b.check(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// In a group of new, what somebody told who told of little is chosen before what the
+// flood brought.
+func TestChooseBySource(t *testing.T) {
+	c := newClock()
+	flood, few, small := ipv4(1, 1).Host, ipv4(2, 1).Host, ipv4(500, 1)
+	start := func(told netaddr.Host) *Book {
+		b := mustNew(t, testConfig(c))
+		for i := range 15 { // the ring has 16 then
+			b.Add(flood, 0, Known{ipv4(500, 100+i), 1, c.t})
+		}
+		for i := range 100 {
+			b.Add(flood, 0, Known{ipv4(1000+i, 1), 1, c.t})
+		}
+		b.Add(told, 0, Known{small, 1, c.t.Add(-10 * 24 * time.Hour)}) // not even seen lately
+		return b
+	}
+	// chosen is how often the small one is, of its group; -1 if not always.
+	chosen := func(b *Book) (n int) {
+		for range 2000 {
+			if a, ok := b.ChooseNew(AllNetworks, nil); ok && b.Group(a.Host) == b.Group(small.Host) {
+				if a != small {
+					return -1
+				}
+				n++
+			}
+		}
+		return n
+	}
+	for name, tt := range map[string]struct {
+		told   netaddr.Host
+		failed bool // it was just tried in vain
+		always bool
+	}{
+		"a small source": {told: few, always: true},
+		"ourselves":      {always: true},
+		"the same":       {told: flood},
+		"just tried":     {told: few, failed: true},
+	} {
+		b := start(tt.told)
+		if tt.failed {
+			b.Attempt(small, Counts)
+		}
+		if n := chosen(b); n == 0 || (n > 0) != tt.always {
+			t.Errorf("%s: chosen %d times", name, n)
+		}
+	}
+}
+
+// One in four is drawn from tried, if there is enough in new of groups that are not in it.
+func TestChooseTables(t *testing.T) {
+	c := newClock()
+	b := mustNew(t, testConfig(c))
+	for i := range 400 {
+		a := ipv4(i, 1)
+		b.Add(netaddr.Host{}, 0, Known{a, 1, c.t})
+		if i%2 == 0 {
+			if err := b.Good(a, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	c.advance(time.Hour)
+	tried := 0
+	for range 10_000 {
+		a, _ := b.Choose(AllNetworks, nil)
+		if e, _ := b.Lookup(a); e.Tried {
+			tried++
+		}
+	}
+	if tried < 2300 || tried > 2800 {
+		t.Errorf("%d of 10000 from tried", tried)
+	}
+}
+
 func TestAnswer(t *testing.T) {
 	c := newClock()
 	b := mustNew(t, testConfig(c))

@@ -18,16 +18,8 @@ const (
 	maxEntry = 1 + 32 + 2 + 1 + 32 + 8 + 12 + 1 + 1 + 4*maxRefs
 )
 
-// record is an entry as it is read from a file.
-type record struct {
-	entry
-	buckets [maxRefs]uint32 // of new: refs of them
-
-	// What is worked out before the entry gets its places; see load.go.
-	hash, groupHash uint64 // for the index, and that of the groups
-	group           Group
-	slots           [maxRefs]int32 // refs of them, or one of tried; none for a bad bucket
-}
+// buckets are those of new that an entry is in: as many as it has refs.
+type buckets [maxRefs]uint32
 
 var errRecord = errors.New("damaged entry")
 
@@ -131,32 +123,34 @@ func (f *fields) addr(a *netaddr.Addr) {
 	}
 }
 
-// record reads an entry; one without an address is the end of a list. What a file does
+// entry reads an entry; one without an address is the end of a list. What a file does
 // not have of it is left as it is.
-func (f *fields) record(r *record) {
-	f.addr(&r.addr)
-	if !r.addr.Host.IsValid() {
+func (f *fields) entry(e *entry, in *buckets) {
+	f.addr(&e.addr)
+	if !e.addr.Host.IsValid() {
 		return
 	}
-	f.host(&r.source)
-	r.services = f.u64()
-	r.seen, r.lastTry, r.lastSuccess = f.u32(), f.u32(), f.u32()
-	r.fails, r.refs = f.u8(), f.u8()
-	r.tried = r.refs == isTried
-	if r.tried {
-		r.refs = 0
+	f.host(&e.source)
+	p := f.bytes(8 + 3*4 + 1 + 1)
+	e.services = binary.LittleEndian.Uint64(p)
+	e.seen, e.lastTry = binary.LittleEndian.Uint32(p[8:]), binary.LittleEndian.Uint32(p[12:])
+	e.lastSuccess = binary.LittleEndian.Uint32(p[16:])
+	e.fails, e.refs = p[20], p[21]
+	e.tried = e.refs == isTried
+	if e.tried {
+		e.refs = 0
 	}
-	if r.refs > maxRefs {
-		f.fail(fmt.Errorf("%w: in %d buckets", errRecord, r.refs))
+	if e.refs > maxRefs {
+		f.fail(fmt.Errorf("%w: in %d buckets", errRecord, e.refs))
 		return
 	}
-	for i := range r.refs {
-		r.buckets[i] = f.u32()
+	for i := range e.refs {
+		in[i] = f.u32()
 	}
 }
 
 // entryLength returns how long the entry is that p begins with; 0 if p does not have
-// all of it, and 1 for the end of a list. What it is of is not looked at: record does.
+// all of it, and 1 for the end of a list. What it is of is not looked at: entry does.
 func entryLength(p []byte) int {
 	if len(p) == 0 {
 		return 0

@@ -17,11 +17,28 @@
 //
 // # Ours
 //
-// Three rules are not Bitcoin Core's. A group is drawn first, then an address in it
-// ([Book.Choose]); an entry of a large group gives way to one of a small group in
-// new; an entry that could not be tested is not replaced. What that is worth is
-// measured in eclipse, and what it costs is that the node that is alone in its group
-// is chosen more often than one that is not.
+// Some rules are not Bitcoin Core's. A group is drawn first, then an address in it
+// ([Book.Choose]); of the addresses of a group in new, that whose source told of the
+// fewest is tried first; and three choices in four are of groups of which nothing was
+// reached yet. In new an entry of a large group, told by a source that told of much,
+// gives way to one of a small group or source. In tried an entry that could not be
+// tested is not replaced.
+//
+// # What an attacker gets
+//
+// Measured in eclipse, for 30 days of flood from the first minute; his share is of our
+// outbound connections. Whose groups are up to 64 among 3,000 (2 % of all) gets at most
+// his share of the groups and 5 points, whether he tells of his own addresses, of dead
+// ones in the groups of others, or of honest ones, and as fast as a node takes them.
+// With 512 (15 %) that holds for his own addresses, but not within the first ten days
+// alone, where it is 22 %. If nine in ten are dead ones of others, he gets 28 to 33 %
+// over the 30 days: most of our connections in the first days, while we know few honest
+// nodes that answer, and 16 % in the last ten. More than that is not promised.
+//
+// The price: about half of the dials fail while dead addresses are told, 38 % in peace
+// (where two nodes in five are down); a node that is alone in its group is chosen more
+// often than one that is not; and who told of what counts for the first that told of it
+// after a restart, until it is told again.
 //
 // # Files
 //
@@ -50,8 +67,9 @@ package addrbook
 //	store.go     the entries in memory
 //	index.go     the entries by address, the groups by name
 //	pool.go      the entries of a table by network and group; drawing one
+//	sources.go   the entries of new by the group of who told of them
 //	bucket.go    which bucket and place
-//	siphash.go   the keyed hash
+//	siphash.go   the keyed hash of places
 //	groups.go    Group
 //	routable.go  what the Internet routes; IPv4 within IPv6
 //	asmap.go     ASMap: Core's format, checked and interpreted

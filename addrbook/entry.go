@@ -40,8 +40,8 @@ type entry struct {
 
 	slot  int32 // tried: where it is; new: the first of its chain of slots
 	group int32 // in the pool of its table
-	prev  int32 // the ring of the entries of its group
-	next  int32
+	place int32 // among the members of its group
+	from  int32 // in new: who told of it, in sources; none for ourselves
 }
 
 // Bitcoin Core's rules of what is worth keeping (src/addrman.cpp).

@@ -73,6 +73,38 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// Addresses of I2P have no port, and are kept all the same, in either file.
+func TestWithoutPort(t *testing.T) {
+	c := newClock()
+	dir := t.TempDir()
+	b := mustOpen(t, dir, Config{Now: c.now})
+	i2p := func(i byte) netaddr.Addr {
+		h, err := netaddr.FromBytes(netaddr.I2P, bytes.Repeat([]byte{i}, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return netaddr.Addr{Host: h}
+	}
+	if n := b.Add(netaddr.Host{}, 0, Known{i2p(1), 1, c.t}, Known{i2p(2), 1, c.t}); n != 2 {
+		t.Fatalf("%d added", n)
+	}
+	if err := b.Good(i2p(1), 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := mustOpen(t, dir, Config{Now: c.now}).Lookup(i2p(1)); !ok { // by the journal
+		t.Error("the tried one is lost")
+	}
+	if err := b.Save(); err != nil {
+		t.Fatal(err)
+	}
+	again := mustOpen(t, dir, Config{Now: c.now})
+	for i := range byte(2) {
+		if e, ok := again.Lookup(i2p(i + 1)); !ok || e.Tried != (i == 0) {
+			t.Errorf("%d: %+v, %v", i+1, e, ok)
+		}
+	}
+}
+
 func TestDamaged(t *testing.T) {
 	c := newClock()
 	good := func(t *testing.T) string {

@@ -18,9 +18,9 @@ import (
 // The journal has what was promoted to tried since the last snapshot: the magic, the
 // generation (8) and the key (16), and for each promotion the length of an entry (4),
 // its CRC-32C (4) and the entry. It has the key because there may be no snapshot yet,
-// and with another key some of what was promoted would have no place. A snapshot names the generation of the journal that goes on
-// from it; older ones are of no use any more. After a crash, or if a snapshot could
-// not be written, there may be several.
+// and with another key some of what was promoted would have no place. A snapshot names
+// the generation of the journal that goes on from it; older ones are of no use any
+// more. After a crash, or if a snapshot could not be written, there may be several.
 const (
 	journalMagic = "holdfast jrnl 1\n"
 	journalName  = "addrbook-"
@@ -204,12 +204,12 @@ func (b *Book) readJournal(r io.Reader, generation uint64) (replayed int, err er
 		if crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)) != sum {
 			return replayed, errChecksum
 		}
-		one, rec := fields{p: p}, record{}
-		one.record(&rec)
+		one, e := fields{p: p}, entry{}
+		one.entry(&e, new(buckets))
 		if one.err != nil {
 			return replayed, one.err
 		}
-		b.replay(&rec, now)
+		b.replay(&e, now)
 		replayed++
 	}
 }
@@ -218,8 +218,8 @@ func (b *Book) readJournal(r io.Reader, generation uint64) (replayed int, err er
 func torn(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // replay does again what promote did.
-func (b *Book) replay(r *record, now uint32) {
-	if !r.tried || r.lastSuccess == 0 || r.addr.Port == 0 || !Routable(r.addr.Host, b.allowLocal) {
+func (b *Book) replay(r *entry, now uint32) {
+	if !r.tried || r.lastSuccess == 0 || !b.takes(&r.addr) {
 		return
 	}
 	id := b.find(r.addr)

@@ -1,15 +1,18 @@
 package addrbook
 
 import (
+	"bufio"
 	"io"
 	"runtime"
 	"sync"
+
+	"holdfast/netaddr"
 )
 
 const (
-	// pieceSize is how many bytes of a snapshot are read at once: 400 entries and more,
-	// which with what is worked out for them stay in a processor's cache.
-	pieceSize = 16 << 10
+	// pieceSize is room for a chunk of entries, however long they are: 34 KB. So what is
+	// worked on stays in a processor's cache.
+	pieceSize = chunkSize * maxEntry
 
 	// likelyEntry is how long an entry is in a file, if it is an IPv4 address that an
 	// IPv4 host told of: the shortest that there are many of.
@@ -21,8 +24,8 @@ const (
 )
 
 // A loader fills an empty book from a snapshot. One goroutine cuts the file into pieces
-// of whole entries, some work out where entries belong, and the caller puts them there,
-// in the order of the file.
+// of whole entries, some read them into memory of the book and work out where they belong,
+// and the caller puts them there, in the order of the file.
 type loader struct {
 	book *Book
 	now  uint32
@@ -35,17 +38,37 @@ type loader struct {
 	free, work, order chan *piece
 	failed            error // of the file; to be read when order is closed
 
-	moved []record
-	seen  uint64 // see fetch
+	fresh, tried members
+	tellers      []named // like near of members
+	moved        []record
+	seen         uint64 // see fetch
 }
 
-// A piece is some entries of the file.
+// A piece is some entries of the file: a chunk of them, or fewer.
 type piece struct {
 	data    []byte
-	records []record // to be used again
-	found   []record // those of this piece
+	entries *[chunkSize]entry // n of them; those of the book, if exact
+	places  [chunkSize]place
+	n       int
 	err     error
 	ready   chan struct{} // has room for one
+}
+
+// A place is where an entry belongs.
+type place struct {
+	hash    uint64 // in the index
+	group   Group
+	from    Group          // of who told of it; not of tried
+	slots   [maxRefs]int32 // of new, or one of tried
+	n       uint8          // how many slots
+	tried   bool
+	network netaddr.Network
+}
+
+// A record is an entry that has no place.
+type record struct {
+	entry
+	group Group
 }
 
 // readSnapshot fills an empty book from the entries of a snapshot, of which there are so
@@ -62,8 +85,13 @@ func (b *Book) readSnapshot(r io.Reader, size int64, h header) error {
 	for range pieces {
 		l.free <- &piece{ready: make(chan struct{}, 1)}
 	}
-	places := int64(len(b.newSlots) + len(b.triedSlots))
-	b.index.reserve(int(min(size/likelyEntry, places)))
+	if l.exact {
+		likely := int(size / likelyEntry)
+		b.index.reserve(min(likely, len(b.newSlots)+len(b.triedSlots)))
+		l.tellers = make([]named, 1<<16)
+		l.fresh.init(&b.fresh, min(likely, len(b.newSlots)))
+		l.tried.init(&b.tried, min(likely, len(b.triedSlots)))
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() { l.failed = l.cut(r) })
 	for range workers {
@@ -81,7 +109,7 @@ func (b *Book) readSnapshot(r io.Reader, size int64, h header) error {
 			err = p.err
 		}
 		if err == nil {
-			l.put(p.found)
+			l.put(p)
 		}
 		l.free <- p
 	}
@@ -99,236 +127,257 @@ func (b *Book) readSnapshot(r io.Reader, size int64, h header) error {
 func (l *loader) cut(r io.Reader) error {
 	defer close(l.order)
 	defer close(l.work)
-	var room [maxEntry]byte
-	rest := room[:0] // the beginning of an entry
+	in := bufio.NewReaderSize(r, 4*pieceSize)
 	for {
-		p := <-l.free
-		if p.data == nil { // most books are small
-			p.data = make([]byte, pieceSize)
-		}
-		p.data = p.data[:copy(p.data[:pieceSize], rest)]
-		n, err := io.ReadFull(r, p.data[len(p.data):pieceSize])
+		data, err := in.Peek(pieceSize)
 		if err != nil && !torn(err) {
 			return err
 		}
-		p.data = p.data[:len(rest)+n]
-		whole, end := 0, false
-		for !end {
-			n := entryLength(p.data[whole:])
-			if n == 0 {
+		whole, n, end := 0, 0, false
+		for n < chunkSize && !end {
+			length := entryLength(data[whole:])
+			if length == 0 {
 				break
 			}
-			end = p.data[whole] == 0
-			whole += n
+			end = data[whole] == 0
+			whole += length
+			n++
 		}
-		rest = room[:copy(room[:], p.data[whole:])]
-		p.data = p.data[:whole]
+		p := <-l.free
+		p.data = append(p.data[:0], data[:whole]...)
+		in.Discard(whole) // it never fails: they are there
 		l.work <- p
 		l.order <- p
 		switch {
 		case end:
-			_, err := io.Copy(io.Discard, r)
+			_, err := io.Copy(io.Discard, in)
 			return err
-		case err != nil:
+		case n < chunkSize:
 			return io.ErrUnexpectedEOF
 		}
 	}
 }
 
 // decode reads the entries of a piece, and works out where they belong: what can be
-// done without the book as it is.
+// done without the book as it is. The slots that it writes into them are those that they
+// have unless putExact says otherwise.
 func (l *loader) decode(p *piece) error {
 	b := l.book
-	n := 0
+	if l.exact || p.entries == nil {
+		p.entries = new([chunkSize]entry)
+	}
+	p.n = 0
+	var in buckets
 	for f := (fields{p: p.data}); len(f.p) > 0; {
-		if n == len(p.records) {
-			p.records = append(p.records, record{})
-		}
-		r := &p.records[n]
-		f.record(r)
+		e, at := &p.entries[p.n], &p.places[p.n]
+		f.entry(e, &in)
 		if f.err != nil {
 			return f.err
 		}
-		if r.addr.Port == 0 || !Routable(r.addr.Host, b.allowLocal) { // or the end of the list
+		if !b.takes(&e.addr) { // or the end of the list
+			*e = entry{}
 			continue
 		}
-		n++
+		p.n++
 		// Times that lie ahead, from a clock that was wrong, would hold for long.
-		r.lastTry, r.lastSuccess = min(r.lastTry, l.now), min(r.lastSuccess, l.now)
-		r.group = b.groups.Group(r.addr.Host)
-		if !l.exact {
-			continue
-		}
-		r.hash = b.key.hashAddr(tagIndex, 0, r.addr)
-		r.groupHash = b.fresh.hash(r.addr.Host.Network(), r.group)
-		if r.tried {
-			r.slots[0] = b.triedSlot(r.addr, r.group)
-			continue
-		}
-		r.slots[0] = none // the record may have been another
-		for i, bucket := range r.buckets[:r.refs] {
-			r.slots[i] = none
-			if int64(bucket) < int64(b.newBuckets) {
-				r.slots[i] = b.position(r.addr, bucket, false)
+		e.lastTry, e.lastSuccess = min(e.lastTry, l.now), min(e.lastSuccess, l.now)
+		e.from = none
+		at.group = b.groups.Group(e.addr.Host)
+		at.n, at.tried, at.network = 0, e.tried, e.addr.Host.Network()
+		if l.exact {
+			at.hash = b.hash(e.addr)
+			if e.tried && e.lastSuccess != 0 {
+				at.slots[0], at.n = b.triedSlot(e.addr, at.group), 1
+				e.slot = at.slots[0]
 			}
 		}
+		if l.exact && !e.tried {
+			at.from = b.groups.Group(e.source)
+		}
+		if !l.same || e.tried {
+			continue
+		}
+		for _, bucket := range in[:e.refs] {
+			if int64(bucket) < int64(b.newBuckets) {
+				at.slots[at.n] = b.position(e.addr, bucket, false)
+				e.slot = at.slots[at.n]
+				at.n++
+			}
+		}
+		e.refs = at.n
 	}
-	p.found = p.records[:n]
 	return nil
 }
 
 // put puts the entries of a piece where they belong. If they have the places that they
-// had, all but the rings of their groups is done afterwards.
-func (l *loader) put(records []record) {
+// had, all but the members of their groups is done afterwards.
+func (l *loader) put(p *piece) {
 	if !l.exact {
-		for i := range records {
-			l.book.restore(&records[i], l.same, l.now)
+		for i := range p.entries[:p.n] {
+			at := &p.places[i]
+			l.book.restore(&p.entries[i], at.group, at.slots[:at.n], l.now)
 		}
 		return
 	}
-	l.fetch(records)
-	for i := range records {
-		l.putExact(&records[i])
+	s := &l.book.entries
+	for int(s.used) < len(s.chunks)*chunkSize { // of the piece before
+		s.free = append(s.free, s.used)
+		s.used++
+	}
+	s.chunks = append(s.chunks, p.entries)
+	l.fetch(p.places[:p.n])
+	for i := range p.places[:p.n] {
+		l.putExact(s.used, &p.places[i])
+		s.used++
 	}
 }
 
 // fetch reads what putExact will want from memory. Nothing here waits for anything, so
 // the processor fetches many at once, where putExact would wait for one after another.
-func (l *loader) fetch(records []record) {
-	b := l.book
-	for i := range records {
-		r := &records[i]
-		l.seen += b.index.at(r.hash)
-		slots := b.newSlots
-		if r.tried {
-			slots = b.triedSlots
-		}
-		l.seen += uint64(slots[max(r.slots[0], 0)])
-		l.seen += b.pool(r.tried).index.at(r.groupHash)
-	}
-	for i := range records {
-		r := &records[i]
-		p := b.pool(r.tried)
-		if c := p.index.at(r.groupHash); c != 0 {
-			l.seen += uint64(p.groups[number(c)].count)
+func (l *loader) fetch(places []place) {
+	for i := range places {
+		at := &places[i]
+		_, slots := l.of(at)
+		l.seen += l.book.index.at(at.hash)
+		if at.n > 0 {
+			l.seen += uint64(slots[at.slots[0]])
 		}
 	}
 }
 
-// pool returns the pool of a table.
-func (b *Book) pool(tried bool) *pool {
-	if tried {
-		return &b.tried
+// of returns the groups and the slots of the table that an entry is in.
+func (l *loader) of(at *place) (*members, []int32) {
+	if at.tried {
+		return &l.tried, l.book.triedSlots
 	}
-	return &b.fresh
+	return &l.fresh, l.book.newSlots
 }
 
 // putExact puts an entry where it was. A place that another has by now it does not get;
 // if there is none left it has to wait for the others.
-func (l *loader) putExact(r *record) {
+func (l *loader) putExact(id int32, at *place) {
 	b := l.book
-	if b.index.find(r.hash, func(id int32) bool { return b.entries.at(id).addr == r.addr }) != none {
+	if !b.index.claim(id, at.hash, func(other int32) bool { return b.entries.at(other).addr == b.entries.at(id).addr }) {
+		b.entries.release(id)
 		return
 	}
-	if r.tried && (r.lastSuccess == 0 || b.triedSlots[r.slots[0]] != 0) {
-		l.wait(r)
+	m, slots := l.of(at)
+	taken, last := uint8(0), none
+	for _, s := range at.slots[:at.n] {
+		if slots[s] != 0 {
+			continue
+		}
+		slots[s] = id + 1
+		if !at.tried {
+			b.newNext[s] = last
+		}
+		last = s
+		taken++
+	}
+	if taken == 0 {
+		if len(l.moved) < maxMoved {
+			l.moved = append(l.moved, record{*b.entries.at(id), at.group})
+		}
+		b.discard(id)
 		return
 	}
-	id := b.entries.alloc()
-	slot, refs := r.slots[0], uint8(0)
-	if r.tried {
-		b.triedSlots[slot] = id + 1
-	} else {
-		slot = none
-		for _, s := range r.slots[:r.refs] {
-			if s != none && b.newSlots[s] == 0 {
-				b.newSlots[s], b.newNext[s] = id+1, slot
-				slot = s
-				refs++
-			}
-		}
-		if refs == 0 {
-			b.entries.used-- // give it back: nothing was released yet
-			l.wait(r)
-			return
-		}
+	if taken < at.n {
+		e := b.entries.at(id)
+		e.slot, e.refs = last, taken
 	}
-	e := b.entries.at(id)
-	*e = r.entry
-	e.slot, e.refs = slot, refs
-	e.group = b.pool(r.tried).join(r.addr.Host.Network(), r.group, r.groupHash)
-	b.index.add(id, r.hash)
-}
-
-// wait keeps an entry for when all others have their places.
-func (l *loader) wait(r *record) {
-	if len(l.moved) < maxMoved {
-		l.moved = append(l.moved, *r)
+	m.add(id, at)
+	if !at.tried {
+		b.sources.add(b.entries.at(id), l.teller(at.from))
 	}
 }
 
-// finish makes the rings of all groups, and then places for the entries that have lost
+// teller returns the number of a group in sources.
+func (l *loader) teller(g Group) int32 {
+	if g == 0 { // it is ourselves, and stands for an empty place below
+		return none
+	}
+	near := &l.tellers[uint16(g^g>>16)]
+	if near.group != g {
+		*near = named{group: g, number: l.book.sources.number(g)}
+	}
+	return near.number
+}
+
+// finish gives all groups their members, and then places for the entries that have lost
 // theirs.
 func (l *loader) finish() {
-	b := l.book
-	var fresh, tried members
-	fresh.init(&b.fresh)
-	tried.init(&b.tried)
-	for id := range b.entries.used {
-		if e := b.entries.at(id); e.tried {
-			tried.add(e.group, id)
-		} else {
-			fresh.add(e.group, id)
-		}
-	}
 	var wg sync.WaitGroup
-	wg.Go(fresh.link)
-	wg.Go(tried.link)
+	wg.Go(l.fresh.link)
+	wg.Go(l.tried.link)
 	wg.Wait()
 	for i := range l.moved {
-		b.restore(&l.moved[i], false, l.now)
+		l.book.restore(&l.moved[i].entry, l.moved[i].group, nil, l.now)
 	}
 }
 
-// members has the entries of each group of a pool, one group after another.
+// members has the entries of a pool, to give all its groups their members at once.
 type members struct {
 	pool *pool
-	ids  []int32
-	end  []int32 // of each group, so far; the next group begins where one ends at last
+	list []member
+
+	// near has the numbers of groups by what is low in their names, which for IPv4 is all
+	// that differs. Another's place is simply taken.
+	near []named
 }
 
-func (m *members) init(p *pool) {
-	m.pool, m.end = p, make([]int32, len(p.groups))
-	total := int32(0)
-	for i := range p.groups {
-		m.end[i] = total
-		total += p.groups[i].count
+// A member is an entry with the number of its group.
+type member struct{ id, group int32 }
+
+// A named is a group with its number. That of no network is none.
+type named struct {
+	group   Group
+	number  int32
+	network netaddr.Network
+}
+
+// init makes room for n members.
+func (m *members) init(p *pool, n int) {
+	m.pool, m.list, m.near = p, make([]member, 0, n), make([]named, 1<<16)
+}
+
+// cell returns where a group's number may be.
+func (m *members) cell(g Group) *named { return &m.near[uint16(g^g>>16)] }
+
+func (m *members) add(id int32, at *place) {
+	near := m.cell(at.group)
+	if near.group != at.group || near.network != at.network {
+		*near = named{at.group, m.pool.number(at.network, at.group), at.network}
 	}
-	m.ids = make([]int32, total)
+	m.list = append(m.list, member{id, near.number})
 }
 
-func (m *members) add(group, id int32) {
-	m.ids[m.end[group]] = id
-	m.end[group]++
-}
-
-// link makes a ring of the entries of each group. They are anywhere in memory; that all
+// link gives each group its members. They are anywhere in memory; that all
 // of them are known before has the processor fetch many at once.
 func (m *members) link() {
+	p := m.pool
+	end := make([]int32, len(p.groups)) // of each group, so far; the next begins where one ends at last
+	for _, x := range m.list {
+		end[x.group]++
+	}
+	total := int32(0)
+	for i, n := range end {
+		end[i] = total
+		total += n
+	}
+	ids := make([]int32, total)
+	for _, x := range m.list {
+		ids[end[x.group]] = x.id
+		end[x.group]++
+	}
 	at := int32(0)
-	for i, end := range m.end {
-		ring := m.ids[at:end]
+	for i, end := range end {
+		info := &p.groups[i]
+		info.members = ids[at:end:end]
 		at = end
-		m.pool.groups[i].head = ring[0]
-		prev := ring[len(ring)-1]
-		for k, id := range ring {
-			next := ring[0]
-			if k+1 < len(ring) {
-				next = ring[k+1]
-			}
-			e := m.pool.book.entries.at(id)
-			e.prev, e.next = prev, next
-			prev = id
+		p.counts[info.network] += int32(len(info.members))
+		for k, id := range info.members {
+			e := p.book.entries.at(id)
+			e.group, e.place = int32(i), int32(k)
 		}
 	}
 }

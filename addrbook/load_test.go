@@ -36,6 +36,26 @@ func readBytes(t testing.TB, p []byte, cfg Config) *Book {
 	return b
 }
 
+// The places of an address never change for a key, or the entries of older files had to
+// move, and those of tried whose place is taken with them.
+func TestPlacesStay(t *testing.T) {
+	b := mustNew(t, testConfig(newClock()))
+	for _, tt := range []struct {
+		addr            string
+		fresh, tried, p int32
+	}{
+		{"11.0.0.1:8333", 3789, 15190, 203},
+		{"[2a01:4f8::1]:18333", 45343, 6552, 222},
+		{"pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion:1", 55688, 6932, 215},
+	} {
+		a := addrOf(tt.addr)
+		g := b.groups.Group(a.Host)
+		if fresh, tried, p := b.newSlot(a, g, 7), b.triedSlot(a, g), b.position(a, 3, false); fresh != tt.fresh || tried != tt.tried || p != tt.p {
+			t.Errorf("%v: %d, %d, %d", a, fresh, tried, p)
+		}
+	}
+}
+
 // The entries of a group keep their order, and all have the places that they had,
 // whatever length the pieces have.
 func TestLoadOrder(t *testing.T) {
@@ -58,10 +78,8 @@ func TestLoadOrder(t *testing.T) {
 		for _, list := range p.lists {
 			for _, i := range list {
 				g := p.groups[i]
-				id := g.head
-				for range g.count {
+				for _, id := range g.members {
 					m[g.group] = append(m[g.group], b.entries.at(id).addr)
-					id = b.entries.at(id).next
 				}
 			}
 		}
@@ -154,6 +172,34 @@ func TestLoadMoved(t *testing.T) {
 	}
 	if got, want := moved.Stats().Total, b.Stats().Total; got.Tried != want.Tried || got.New < want.New+kept-2 || kept < 5 {
 		t.Errorf("%d kept; %+v, before %+v", kept, got, want)
+	}
+}
+
+// An entry of which one place is taken by now keeps the other.
+func TestLoadHalf(t *testing.T) {
+	c := newClock()
+	b := mustNew(t, small(c))
+	fill(b, c, 300)
+	var file bytes.Buffer
+	if err := b.writeSnapshot(&file, 1); err != nil {
+		t.Fatal(err)
+	}
+	whole := file.Bytes()[:file.Len()-sha256.Size]
+	for i := 0; ; i++ {
+		a := ipv4(200, i)
+		taken, free := b.position(a, 0, false), b.position(a, 1, false)
+		if b.newSlots[taken] == 0 || b.newSlots[free] != 0 {
+			continue
+		}
+		next := alone(max(taken, free))
+		next[taken], next[free] = free, none
+		e := entry{addr: a, source: a.Host, seen: toUnix(c.t), refs: 2, slot: taken}
+		more := appendEntry(nil, &e, next)
+		got := readBytes(t, slices.Concat(whole[:len(whole)-1], more, []byte{0}), small(c))
+		if e, ok := got.Lookup(a); !ok || e.Refs != 1 || got.newSlots[free] == 0 {
+			t.Errorf("%+v, %v", e, ok)
+		}
+		return
 	}
 }
 

@@ -159,6 +159,9 @@ func (b *Book) check() error {
 			return fmt.Errorf("collisions: %v", b.collisions)
 		}
 	}
+	if err := b.sources.check(len(refs)); err != nil {
+		return err
+	}
 	if err := b.fresh.check(len(refs), false); err != nil {
 		return fmt.Errorf("new: %w", err)
 	}
@@ -175,22 +178,18 @@ func (p *pool) check(want int, tried bool) error {
 		for at, i := range list {
 			g := p.groups[i]
 			groups++
-			if int(g.at) != at || int(g.network) != n || g.count < 1 || p.find(g.network, g.group) != i {
+			if int(g.at) != at || int(g.network) != n || len(g.members) == 0 || p.find(g.network, g.group) != i ||
+				g.twin != p.other.find(g.network, g.group) || g.pair != p.find(otherIP(g.network), g.group) {
 				return fmt.Errorf("group %v is %+v", g.group, g)
 			}
-			id := g.head
-			for range g.count {
+			for place, id := range g.members {
 				e := p.book.entries.at(id)
-				if e.group != i || e.tried != tried || p.book.entries.at(e.next).prev != id ||
+				if e.group != i || int(e.place) != place || e.tried != tried ||
 					e.addr.Host.Network() != g.network || p.book.groups.Group(e.addr.Host) != g.group {
-					return fmt.Errorf("%v is in the ring of %v", e.addr, g.group)
+					return fmt.Errorf("%v is a member of %v", e.addr, g.group)
 				}
-				id = e.next
 			}
-			if id != g.head {
-				return fmt.Errorf("the ring of %v is not closed", g.group)
-			}
-			ofNetwork += int(g.count)
+			ofNetwork += len(g.members)
 		}
 		if ofNetwork != int(p.counts[n]) {
 			return fmt.Errorf("network %d: %d, counted %d", n, ofNetwork, p.counts[n])
@@ -199,6 +198,35 @@ func (p *pool) check(want int, tried bool) error {
 	}
 	if members != want || groups != p.index.n || groups != len(p.groups)-len(p.free) {
 		return fmt.Errorf("%d entries, not %d; %d groups, %d in the index", members, want, groups, p.index.n)
+	}
+	return nil
+}
+
+// check counts all again. Of the entries of new, some are our own.
+func (s *sources) check(fresh int) error {
+	counts := map[int32]int32{}
+	ours := 0
+	for id := range s.book.entries.used {
+		e := s.book.entries.at(id)
+		switch {
+		case !e.addr.IsValid():
+		case e.tried && e.from != none, e.source == netaddr.Host{} && e.from != none:
+			return fmt.Errorf("%v, told by %v, counts for %d", e.addr, e.source, e.from)
+		case e.from != none:
+			counts[e.from]++
+		case !e.tried:
+			ours++
+		}
+	}
+	total := int32(0)
+	for i, n := range counts {
+		if s.list[i].count != n || s.find(s.list[i].group) != i {
+			return fmt.Errorf("%v has told of %d, counted %d", s.list[i].group, n, s.list[i].count)
+		}
+		total += n
+	}
+	if int(total)+ours != fresh || len(counts) != s.index.n || len(counts) != len(s.list)-len(s.free) {
+		return fmt.Errorf("%d sources of %d entries of %d; %d in the index", len(counts), total, fresh, s.index.n)
 	}
 	return nil
 }

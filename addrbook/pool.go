@@ -1,6 +1,8 @@
 package addrbook
 
 import (
+	"encoding/binary"
+	"hash/maphash"
 	"math/bits"
 	"math/rand/v2"
 
@@ -36,6 +38,7 @@ func (s Networks) each(f func(n netaddr.Network)) {
 // Each entry is in it once, in however many buckets it is.
 type pool struct {
 	book   *Book
+	other  *pool // the other table
 	groups []groupInfo
 	free   []int32
 	index  index
@@ -46,14 +49,19 @@ type pool struct {
 // groupInfo is a group on one network. (An autonomous system may be on two.)
 type groupInfo struct {
 	group   Group
-	head    int32 // whose turn is next in the ring of its entries
-	count   int32
-	at      int32 // in the list of its network
+	members []int32 // its entries, in no order; at least one
+	turn    uint32  // whose turn is next; it may be beyond the end, and begins again there
+	at      int32   // in the list of its network
+	twin    int32   // the same group on this network in the other table; none if it is not there
+	pair    int32   // the same group in this table on IPv6, if this is IPv4, and the reverse
 	network netaddr.Network
 }
 
 func (p *pool) hash(n netaddr.Network, g Group) uint64 {
-	return p.book.key.hashGroups(tagGroup, uint64(g), uint64(n))
+	var room [9]byte
+	binary.LittleEndian.PutUint64(room[:], uint64(g))
+	room[8] = byte(n)
+	return maphash.Bytes(p.book.seed, room[:])
 }
 
 // find returns a group's number; none if it has no entry.
@@ -61,25 +69,20 @@ func (p *pool) find(n netaddr.Network, g Group) int32 {
 	if p.index.n == 0 {
 		return none
 	}
-	return p.findHash(n, g, p.hash(n, g))
-}
-
-func (p *pool) findHash(n netaddr.Network, g Group, hash uint64) int32 {
-	return p.index.find(hash, func(i int32) bool { return p.groups[i].group == g && p.groups[i].network == n })
+	return p.index.find(p.hash(n, g), func(i int32) bool { return p.groups[i].group == g && p.groups[i].network == n })
 }
 
 // count returns how many entries a group has on a network.
 func (p *pool) count(n netaddr.Network, g Group) int32 {
 	if i := p.find(n, g); i != none {
-		return p.groups[i].count
+		return int32(len(p.groups[i].members))
 	}
 	return 0
 }
 
-// join returns a group's number, and makes the group if need be; it has an entry more.
-// The hash is that of the group.
-func (p *pool) join(n netaddr.Network, g Group, hash uint64) int32 {
-	i := p.findHash(n, g, hash)
+// number returns a group's number, and makes the group if need be: it must get an entry.
+func (p *pool) number(n netaddr.Network, g Group) int32 {
+	i := p.find(n, g)
 	if i == none {
 		if k := len(p.free); k > 0 {
 			i, p.free = p.free[k-1], p.free[:k-1]
@@ -87,47 +90,66 @@ func (p *pool) join(n netaddr.Network, g Group, hash uint64) int32 {
 			i = int32(len(p.groups))
 			p.groups = append(p.groups, groupInfo{})
 		}
-		p.groups[i] = groupInfo{group: g, head: none, at: int32(len(p.lists[n])), network: n}
+		p.groups[i] = groupInfo{
+			group: g, at: int32(len(p.lists[n])), network: n,
+			twin: p.other.find(n, g), pair: p.find(otherIP(n), g),
+		}
+		p.tell(i, i)
 		p.lists[n] = append(p.lists[n], i)
-		p.index.add(i, hash)
+		p.index.add(i, p.hash(n, g))
 	}
-	p.groups[i].count++
-	p.counts[n]++
 	return i
 }
 
-// add adds an entry. It comes last in its group's turn.
-func (p *pool) add(id int32, g Group) {
-	e := p.book.entries.at(id)
-	n := e.addr.Host.Network()
-	e.group = p.join(n, g, p.hash(n, g))
-	info := &p.groups[e.group]
-	if info.head == none {
-		info.head, e.prev, e.next = id, id, id
-	} else {
-		head := p.book.entries.at(info.head)
-		e.prev, e.next = head.prev, info.head
-		p.book.entries.at(head.prev).next = id
-		head.prev = id
+// tell tells the twin and the pair of a group its number.
+func (p *pool) tell(i, number int32) {
+	if t := p.groups[i].twin; t != none {
+		p.other.groups[t].twin = number
+	}
+	if t := p.groups[i].pair; t != none {
+		p.groups[t].pair = number
 	}
 }
 
-// remove removes an entry.
+// otherIP returns IPv6 for IPv4, and the reverse; of others it is no network.
+func otherIP(n netaddr.Network) netaddr.Network {
+	switch n {
+	case netaddr.IPv4:
+		return netaddr.IPv6
+	case netaddr.IPv6:
+		return netaddr.IPv4
+	}
+	return 0
+}
+
+// add adds an entry.
+func (p *pool) add(id int32, g Group) {
+	e := p.book.entries.at(id)
+	n := e.addr.Host.Network()
+	e.group = p.number(n, g)
+	p.counts[n]++
+	info := &p.groups[e.group]
+	e.place = int32(len(info.members))
+	info.members = append(info.members, id)
+}
+
+// remove removes an entry. The last of its group gets its place.
 func (p *pool) remove(id int32) {
 	e := p.book.entries.at(id)
 	i := e.group
 	info := &p.groups[i]
 	n := info.network
-	p.book.entries.at(e.prev).next = e.next
-	p.book.entries.at(e.next).prev = e.prev
-	if info.head == id {
-		info.head = e.next
-	}
-	e.group, e.prev, e.next = none, none, none
+	end := len(info.members) - 1
+	moved := info.members[end]
+	info.members[e.place] = moved
+	p.book.entries.at(moved).place = e.place
+	info.members = info.members[:end]
+	e.group, e.place = none, none
 	p.counts[n]--
-	if info.count--; info.count > 0 {
+	if end > 0 {
 		return
 	}
+	p.tell(i, none)
 	p.index.remove(i, p.hash(n, info.group))
 	list := p.lists[n]
 	last := list[len(list)-1]
@@ -160,9 +182,7 @@ func (p *pool) draw(s Networks, rng *rand.Rand) int32 {
 			k -= len(p.lists[n])
 		})
 		// A group that is on both IPv4 and IPv6 would be drawn twice as often.
-		other := netaddr.IPv4 + netaddr.IPv6 - p.groups[drawn].network
-		if (other == netaddr.IPv4 || other == netaddr.IPv6) && s.Has(other) &&
-			p.find(other, p.groups[drawn].group) != none && rng.IntN(2) == 0 {
+		if pair := p.groups[drawn].pair; pair != none && s.Has(p.groups[pair].network) && rng.IntN(2) == 0 {
 			continue
 		}
 		return drawn

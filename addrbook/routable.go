@@ -35,6 +35,12 @@ func Routable(h netaddr.Host, local bool) bool {
 	return true
 }
 
+// takes reports whether an address may be in the book: its host is routable, and it has
+// a port, if its network has ports. I2P has none (BIP155).
+func (b *Book) takes(a *netaddr.Addr) bool {
+	return (a.Port != 0 || a.Host.Network() == netaddr.I2P) && Routable(a.Host, b.allowLocal)
+}
+
 // special4 has the first bytes of IPv4 addresses that have to be looked at closely. For
 // most there is no need, and that shows when a large book is read.
 var special4 = func() (t [256]bool) {

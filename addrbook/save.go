@@ -65,9 +65,9 @@ func (b *Book) wake(kick bool) {
 }
 
 // Run keeps the files up to date until ctx ends: it saves every 10 minutes, a minute
-// after the last time if there were 1000 news, and when ctx ends; and has the journal safe on the disk a second after a promotion. It returns the
-// error of the last save; what went wrong before is told to Config.Warn, and tried
-// again.
+// after the last time if there were 1000 news, and when ctx ends; and has the journal
+// safe on the disk a second after a promotion. It returns the error of the last save;
+// what went wrong before is told to Config.Warn, and tried again.
 //
 // At most one Run may run. There is no goroutine but its caller's.
 func (b *Book) Run(ctx context.Context) error {

@@ -94,12 +94,11 @@ func readHeader(f fields) (h header, err error) {
 	return h, nil
 }
 
-// restore puts a record where it was, or where it belongs now.
-func (b *Book) restore(r *record, same bool, now uint32) {
+// restore puts an entry that was read where it was, or where it belongs now.
+func (b *Book) restore(r *entry, group Group, slots []int32, now uint32) {
 	if b.find(r.addr) != none {
 		return
 	}
-	group := r.group
 	id := b.create(r.addr, r.source)
 	e := b.entries.at(id)
 	e.services, e.seen, e.lastTry, e.lastSuccess, e.fails = r.services, r.seen, r.lastTry, r.lastSuccess, r.fails
@@ -109,25 +108,21 @@ func (b *Book) restore(r *record, same bool, now uint32) {
 			return
 		}
 	}
-	if same {
-		for _, bucket := range r.buckets[:r.refs] {
-			if int64(bucket) >= int64(b.newBuckets) {
-				continue
-			}
-			if slot := b.position(r.addr, bucket, false); b.newSlots[slot] == 0 {
-				b.putNew(id, slot, group)
-			}
+	from := b.groups.Group(r.source)
+	for _, slot := range slots {
+		if b.newSlots[slot] == 0 {
+			b.putNew(id, slot, group, from)
 		}
 	}
 	if e.refs == 0 {
-		slot := b.newSlot(r.addr, group, b.groups.Group(r.source))
-		if old := b.newSlots[slot] - 1; old != none && b.gives(old, true, r.addr.Host.Network(), group, now) {
+		slot := b.newSlot(r.addr, group, from)
+		if old := b.newSlots[slot] - 1; old != none && b.gives(old, true, r.addr.Host.Network(), group, from, now) {
 			b.clearNew(slot)
 		}
 		if b.newSlots[slot] != 0 {
 			b.discard(id)
 			return
 		}
-		b.putNew(id, slot, group)
+		b.putNew(id, slot, group, from)
 	}
 }

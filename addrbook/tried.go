@@ -72,9 +72,10 @@ func (b *Book) demote(id int32) {
 	e := b.entries.at(id)
 	b.takeTried(id)
 	group := b.groups.Group(e.addr.Host)
-	slot := b.newSlot(e.addr, group, b.groups.Group(e.source))
+	from := b.groups.Group(e.source)
+	slot := b.newSlot(e.addr, group, from)
 	b.clearNew(slot)
-	b.putNew(id, slot, group)
+	b.putNew(id, slot, group, from)
 }
 
 // NextTest decides what can be decided about the addresses that wait for a place in

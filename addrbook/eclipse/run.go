@@ -57,6 +57,8 @@ type Config struct {
 	First        int           // honest addresses that we know at the start
 	Burst        int           // addresses that the attacker tells in the first hour ...
 	Flood        int           // ... and in each later one
+	Dead         float64       // the share of them that is nobody's, in groups of honest nodes
+	Real         float64       // the share that is of honest nodes
 }
 
 // Default returns a world of 10,000 honest nodes, of whom three in five are up, in
@@ -69,6 +71,10 @@ func Default(seed uint64, groups int) Config {
 		Step: 2 * time.Minute, Days: 30, First: 500, Burst: 100_000, Flood: 2_000,
 	}
 }
+
+// MaxFlood is how many addresses an hour a node takes at most from its inbound peers, if
+// all are the attacker's: 116 (125 less 8 outbound ones and a feeler) at 0.1 a second.
+const MaxFlood = 116 * 360
 
 // Fair is the share that the attacker has of all groups.
 func (c Config) Fair() float64 { return float64(c.Groups) / float64(c.Groups+c.HonestGroups) }

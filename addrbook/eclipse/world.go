@@ -87,6 +87,14 @@ func (w *world) at(i int) *node {
 	return n
 }
 
+// known reports whether an address in an honest group is a node's.
+func (w *world) known(a netaddr.Addr) bool {
+	ip, _ := a.Host.IP()
+	b := ip.As4()
+	i := int(binary.BigEndian.Uint16(b[2:]))
+	return i < len(w.honest) && w.honest[i].addr == a
+}
+
 // reach dials an address: whether it answers, and for how long it will be there.
 func (w *world) reach(a netaddr.Addr) (bool, time.Time) {
 	if w.hostile(a) {
@@ -94,6 +102,9 @@ func (w *world) reach(a netaddr.Addr) (bool, time.Time) {
 	}
 	ip, _ := a.Host.IP()
 	b := ip.As4()
+	if !w.known(a) {
+		return false, w.now // it is nobody's
+	}
 	n := w.at(int(binary.BigEndian.Uint16(b[2:])))
 	return n.up, n.until
 }
@@ -118,12 +129,33 @@ func (w *world) tell(n int) []addrbook.Known {
 	return told
 }
 
-// flood returns n addresses as the attacker tells of them: all of them his, and just
-// seen.
+// flood returns n addresses as the attacker tells of them, all of them just seen: his
+// own, and of others, as the Config says: dead ones in the groups of honest nodes keep us
+// busy while his own always answer; what he is the first to tell of honest nodes might be
+// taken for as little worth as the rest of what he tells.
 func (w *world) flood(n int) []addrbook.Known {
 	told := make([]addrbook.Known, n)
 	for i := range told {
-		told[i] = addrbook.Known{Addr: w.hostileAddr(), Seen: w.now}
+		told[i] = addrbook.Known{Addr: w.lie(), Seen: w.now}
 	}
 	return told
+}
+
+// lie returns one address that the attacker tells of.
+func (w *world) lie() netaddr.Addr {
+	if w.cfg.Dead+w.cfg.Real == 0 {
+		return w.hostileAddr()
+	}
+	switch x := w.rng.Float64(); {
+	case x < w.cfg.Dead:
+		return w.deadAddr()
+	case x < w.cfg.Dead+w.cfg.Real:
+		return w.honest[w.rng.IntN(len(w.honest))].addr
+	}
+	return w.hostileAddr()
+}
+
+// deadAddr returns an address that is nobody's in a group of honest nodes.
+func (w *world) deadAddr() netaddr.Addr {
+	return address(w.rng.IntN(w.cfg.HonestGroups), uint16(len(w.honest)+w.rng.IntN(1<<16-len(w.honest))))
 }

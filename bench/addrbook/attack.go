@@ -66,13 +66,16 @@ func (m attacked) Attempt(a netaddr.Addr)       { m.AddrManager.Attempt(toWire(a
 func (m attacked) Good(a netaddr.Addr)          { m.AddrManager.Good(toWire(a)) }
 func (m attacked) Connected(a netaddr.Addr)     { m.AddrManager.Connected(toWire(a)) }
 
-// attack runs the eclipse simulation with both books, and writes the table.
-func attack(t *testing.T, w io.Writer, seeds int, groups []int) {
+// attack runs the eclipse simulation with both books, and writes the table. dead is the
+// share of what the attacker tells that is nobody's, in the groups of others.
+func attack(t *testing.T, w io.Writer, seeds int, groups []int, dead float64) {
+	fmt.Fprintf(w, "\n%.0f %% of what the attacker tells is dead addresses in groups of others:\n\n", 100*dead)
 	fmt.Fprintf(w, "| attacker's groups | of all groups | of all that answer | ours: of our slots | last 10 days | btcd: of its slots | last 10 days | dials that failed: ours | btcd |\n")
 	fmt.Fprintf(w, "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, k := range groups {
 		var mine, his eclipse.Result
 		cfg := eclipse.Default(0, k)
+		cfg.Dead = dead
 		for seed := range uint64(seeds) {
 			cfg.Seed = seed + 1
 			clock := eclipse.NewVirtual()

@@ -40,7 +40,11 @@ func main() {
 		}
 	}
 	if *seeds > 0 {
-		asTest(func(t *testing.T) { attack(t, os.Stdout, *seeds, groups) })
+		asTest(func(t *testing.T) {
+			for _, dead := range []float64{0, 0.9} {
+				attack(t, os.Stdout, *seeds, groups, dead)
+			}
+		})
 	}
 }
 

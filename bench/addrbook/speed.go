@@ -16,6 +16,7 @@ type result struct {
 	entries                                         int
 	heap, file                                      float64   // bytes an entry
 	choose, justTried, unreachable, add, save, load []float64 // seconds
+	loadCPU                                         []float64 // of all processors
 }
 
 // speed measures full books, and writes the table.
@@ -114,12 +115,13 @@ func pair(rounds int, results []*result, makers ...maker) error {
 			j := 0
 			r.add = append(r.add, timed(len(list)/2, func() { full[i].add(list[j], list[j+1].Host); j += 2 }))
 
-			start := time.Now()
+			start, before := time.Now(), cpu()
 			again, err := makers[i](dirs[i])
 			if err != nil {
 				return err
 			}
 			r.load = append(r.load, time.Since(start).Seconds())
+			r.loadCPU = append(r.loadCPU, (cpu() - before).Seconds())
 			if n := again.len(); n < results[i].entries*9/10 {
 				return fmt.Errorf("%s: %d entries were read, of %d", r.name, n, results[i].entries)
 			}
@@ -194,6 +196,7 @@ func table(w io.Writer, results []*result) {
 	row("add one", "%.2f µs", 1e6, of(func(r *result) []float64 { return r.add }), 5)
 	row("save", "%.0f ms", 1e3, of(func(r *result) []float64 { return r.save }), 200)
 	row("load", "%.0f ms", 1e3, of(func(r *result) []float64 { return r.load }), 200)
+	row("load, processor time", "%.0f ms", 1e3, of(func(r *result) []float64 { return r.loadCPU }), 0)
 	row("memory, an entry", "%.0f B", 1, func(r *result) float64 { return r.heap }, 200)
 	row("file, an entry", "%.0f B", 1, func(r *result) float64 { return r.file }, 0)
 	fmt.Fprintln(w)
