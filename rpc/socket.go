@@ -30,6 +30,9 @@ const (
 	pingEvery   = 2 * time.Minute
 	pongTimeout = 30 * time.Second
 
+	// closeTimeout is how long one who is told why his websocket ends may take to answer.
+	closeTimeout = 5 * time.Second
+
 	// turnEvery is how often a message that came too soon is looked at again.
 	turnEvery = 100 * time.Millisecond
 )
@@ -65,8 +68,8 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it was answered
 	}
-	defer conn.CloseNow() //nolint:errcheck // it is closed already, or nobody is there
-	ctx := context.WithValue(r.Context(), sessionKey{}, rand.Uint64())
+	defer conn.CloseNow()                                                  //nolint:errcheck // it is closed already, or nobody is there
+	ctx := context.WithValue(r.Context(), sessionKey{}, rand.Uint64()>>11) // whole in JavaScript, too
 	c := &socket{Server: s, conn: conn, place: webserver.PlaceIn(ctx), remote: r.RemoteAddr}
 	if !given && !c.authenticate(ctx) {
 		return
@@ -76,7 +79,8 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 }
 
 // sameOrigin refuses what a page of another site has a browser do. A websocket begins as a
-// GET, but is as good as a POST.
+// GET, but is as good as a POST. The websocket package would look at the Origin only, and
+// after the login.
 func sameOrigin(r *http.Request) error {
 	post := *r
 	post.Method = http.MethodPost
@@ -86,8 +90,7 @@ func sameOrigin(r *http.Request) error {
 // authenticate waits for btcd's command of that name, which must be the first, and answers
 // it. It reports whether the login is right; if not, there is no answer, as of btcd.
 func (c *socket) authenticate(ctx context.Context) bool {
-	late := time.AfterFunc(loginTimeout, func() { _ = c.conn.CloseNow() })
-	defer late.Stop()
+	defer c.cutAfter(loginTimeout)()
 	c.conn.SetReadLimit(maxLogin)
 	body, err := c.read()
 	if err != nil {
@@ -96,7 +99,7 @@ func (c *socket) authenticate(ctx context.Context) bool {
 	calls, batch, bad := decode(body, 1)
 	var login []string
 	if batch || bad != nil || calls[0].method != "authenticate" || json.Unmarshal(calls[0].params, &login) != nil || len(login) != 2 {
-		_ = c.conn.Close(websocket.StatusPolicyViolation, "log in first")
+		c.close(websocket.StatusPolicyViolation, "log in first")
 		return false
 	}
 	if !c.logins.ok(login[0], login[1]) {
@@ -127,7 +130,7 @@ func (c *socket) run(ctx context.Context) {
 			}
 		case <-here.Done():
 			if ctx.Err() != nil {
-				_ = c.conn.Close(websocket.StatusGoingAway, "the node stops") // he may be gone
+				c.close(websocket.StatusGoingAway, "the node stops")
 			}
 			return
 		}
@@ -179,25 +182,38 @@ func (c *socket) read() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	late := time.AfterFunc(c.cfg.Limits.Timeout, func() { _ = c.conn.CloseNow() })
-	defer late.Stop()
+	defer c.cutAfter(c.cfg.Limits.Timeout)()
 	return io.ReadAll(r)
+}
+
+// close says why the websocket ends, and waits for the client to say that he heard, as the
+// protocol has it; a little while only, whatever he sends meanwhile.
+func (c *socket) close(code websocket.StatusCode, why string) {
+	defer c.cutAfter(closeTimeout)()
+	_ = c.conn.Close(code, why) // he may be gone
+}
+
+// cutAfter ends the connection below the websocket after a time, unless stop is called
+// before. (The websocket's own CloseNow does nothing while it closes already.)
+func (c *socket) cutAfter(d time.Duration) (stop func()) {
+	late := time.AfterFunc(d, func() { _ = c.place.Close() })
+	return func() { late.Stop() }
 }
 
 // answerMessage makes the calls of a message when it is its turn, and sends the answer. It
 // reports whether the client may go on.
 func (c *socket) answerMessage(ctx context.Context, body []byte) bool {
-	c.place.Set(webserver.State{Trusted: true, Busy: true})
-	defer c.place.Set(webserver.State{Trusted: true})
 	defer c.answered.Add(1)
 	calls, batch, bad := decode(body, c.cfg.Limits.Batch)
 	if !batch && bad == nil && calls[0].method == "authenticate" { // as in btcd
-		_ = c.conn.Close(websocket.StatusPolicyViolation, "you have logged in")
+		c.close(websocket.StatusPolicyViolation, "you have logged in")
 		return false
 	}
 	if !c.turn(ctx, max(len(calls), 1)) {
 		return false
 	}
+	c.place.Set(webserver.State{Trusted: true, Busy: true})
+	defer c.place.Set(webserver.State{Trusted: true})
 	var b bytes.Buffer
 	_, after := c.answer(ctx, &b, calls, batch, bad)
 	if b.Len() > 0 && c.write(&b) != nil && after == nil {

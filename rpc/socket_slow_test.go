@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -84,6 +85,45 @@ func TestSocketNeverReads(t *testing.T) {
 			t.Errorf("%d places are taken", n)
 		}
 	})
+}
+
+// Who is told why his websocket ends, and sends a message without end instead of saying
+// that he heard, has his place for a few seconds only.
+func TestSocketClose(t *testing.T) {
+	upgrade := "GET /ws HTTP/1.1\r\nHost: localhost\r\n%sConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+	login := "Authorization: " + basic("secret").Get("Authorization") + "\r\n"
+	for name, tt := range map[string]struct {
+		header, first string
+		most          time.Duration
+	}{
+		"log in first":       {"", string(frame(websocket.MessageText, anyCall)), loginTimeout},
+		"you have logged in": {login, string(frame(websocket.MessageText, authCall)), closeTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inMemory(t, nil, func(t *testing.T, s *Server, p *pipes) {
+				conn := p.dial()
+				fmt.Fprintf(conn, upgrade, tt.header)
+				go func() {
+					_, _ = io.WriteString(conn, tt.first+"\x82\xff\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+				}()
+				if _, d := untilClosed(conn); d > tt.most {
+					t.Errorf("cut after %v", d)
+				}
+				_ = conn.Close()
+				synctest.Wait()
+				if n := s.web.Room.Taken(); n != 0 {
+					t.Errorf("%d places are taken", n)
+				}
+			})
+		})
+	}
+}
+
+// frame is a message as a client sends it, with a mask of zeros.
+func frame(typ websocket.MessageType, text string) []byte {
+	b := []byte{0x80 | byte(typ), 0x80 | 126, byte(len(text) >> 8), byte(len(text)), 0, 0, 0, 0}
+	return append(b, text...)
 }
 
 // Who is idle stays for as long as he answers pings, and makes room if there is none.
