@@ -173,6 +173,25 @@ func (l *List) inForce(b ban, now int64) bool {
 // BannedIP is Banned for an IP address.
 func (l *List) BannedIP(ip netip.Addr) (Entry, bool) { return l.Banned(netaddr.FromIP(ip)) }
 
+// BannedBy is Banned for the bans of one origin: the others are passed over, narrower
+// ones too.
+func (l *List) BannedBy(h netaddr.Host, o Origin) (Entry, bool) {
+	if e, ok := l.Lookup(SubjectOf(h)); ok && e.Origin == o {
+		return e, true
+	}
+	ip, ok := canonical(h).IP()
+	if !ok {
+		return Entry{}, false
+	}
+	now := l.second()
+	for p, b := range l.table.ranges.Load().Supernets(netip.PrefixFrom(ip, ip.BitLen())) {
+		if b.origin == o && b.live(now) {
+			return b.entry(Subject{netaddr.FromIP(p.Addr()), b.bits}), true
+		}
+	}
+	return Entry{}, false
+}
+
 // Lookup returns the ban of exactly this Subject, if it is in force. A range around
 // it does not count.
 func (l *List) Lookup(s Subject) (Entry, bool) {

@@ -261,6 +261,41 @@ func TestMaxAutomatic(t *testing.T) {
 	}
 }
 
+// A ban of one origin is found behind narrower ones of others, and not once it is over.
+func TestBannedBy(t *testing.T) {
+	var c clock
+	l := New(Options{Now: c.now})
+	must(t, l.BanFor(subject("10.0.0.0/8"), time.Hour, "", Operator))
+	must(t, l.BanFor(subject("10.1.0.0/16"), time.Minute, "", Operator))
+	must(t, l.BanFor(subject("10.1.1.0/24"), 2*time.Hour, "", Score))
+	must(t, l.BanFor(subject("10.1.1.1"), 2*time.Hour, "", Protocol))
+	must(t, l.BanFor(subject("fc00::/8"), time.Hour, "", Operator))
+	must(t, l.BanFor(subject(onion), time.Hour, "", Score))
+	cjdns, err := netaddr.FromBytes(netaddr.CJDNS, netip.MustParseAddr("fc01::1").AsSlice())
+	must(t, err)
+	check := func(h netaddr.Host, o Origin, want string) {
+		t.Helper()
+		e, ok := l.BannedBy(h, o)
+		if got := e.Subject; ok != (want != "") || ok && (got != subject(want) || e.Origin != o) {
+			t.Errorf("%v by %v: %v (%v), want %q", h, o, got, e.Origin, want)
+		}
+	}
+	check(host("10.1.1.1"), Operator, "10.1.0.0/16")
+	check(host("10.1.1.1"), Score, "10.1.1.0/24")
+	check(host("10.1.1.1"), Protocol, "10.1.1.1")
+	check(host("10.1.1.2"), Protocol, "")
+	check(host("11.1.1.1"), Operator, "")
+	check(host(onion), Score, onion)
+	check(host(onion), Operator, "")
+	check(cjdns, Operator, "fc00::/8")
+	check(netaddr.Host{}, Operator, "")
+	c.advance(time.Minute)
+	check(host("10.1.1.1"), Operator, "10.0.0.0/8")
+	c.advance(time.Hour)
+	check(host("10.1.1.1"), Operator, "")
+	check(host("10.1.1.1"), Protocol, "10.1.1.1")
+}
+
 // check counts the table anew, and finds each of its bans.
 func (t *table) check() error {
 	singles, automatic := 0, 0

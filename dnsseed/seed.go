@@ -9,13 +9,6 @@ import (
 	"holdfast/netaddr"
 )
 
-// maxName is how long a name can be in DNS, without the dot at its end (RFC 1035,
-// section 2.3.4), and maxLabel a part of it.
-const (
-	maxName  = 253
-	maxLabel = 63
-)
-
 // Seed is a DNS seed, or an address. Its fields are those of btcsuite's
 // chaincfg.DNSSeed, so that either can be converted to the other.
 type Seed struct {
@@ -60,13 +53,13 @@ func (s Seed) parse(port uint16, services uint64) (target, error) {
 		t.addr = addr
 		return t, nil
 	}
-	if err := checkName(s.Host); err != nil {
+	if err := netaddr.CheckName(s.Host); err != nil {
 		return malformed(err)
 	}
 	t.name = absolute(s.Host)
 	if s.HasFiltering && services != 0 {
 		t.filtered = "x" + strconv.FormatUint(services, 16) + "." + t.name
-		if len(strings.TrimSuffix(t.filtered, ".")) > maxName {
+		if len(strings.TrimSuffix(t.filtered, ".")) > netaddr.MaxName {
 			return malformed(errors.New("its name is too long to have service bits before it"))
 		}
 	}
@@ -90,7 +83,7 @@ func literal(text string, port uint16) (a netaddr.Addr, isAddr bool, err error) 
 	if splitErr != nil {
 		host = text
 	}
-	if overlay(host) {
+	if netaddr.IsOverlayName(host) {
 		_, err := netaddr.Parse(host)
 		if err == nil { // so it is the port
 			_, err = netaddr.ParseAddr(text)
@@ -112,46 +105,6 @@ func literal(text string, port uint16) (a netaddr.Addr, isAddr bool, err error) 
 		return a, false, errors.New("nobody can be reached at port " + strconv.Quote(portText))
 	}
 	return a, true, nil
-}
-
-// overlay reports whether a name is one of Tor or I2P, which DNS must not see
-// (RFC 7686).
-func overlay(host string) bool {
-	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
-	return strings.HasSuffix(host, ".onion") || strings.HasSuffix(host, ".i2p")
-}
-
-// checkName reports what is wrong with a name, as one of a host (RFC 1123, section
-// 2.1, and the underscore, which is seen).
-func checkName(name string) error {
-	name = strings.TrimSuffix(name, ".")
-	switch {
-	case name == "":
-		return errors.New("it is empty")
-	case len(name) > maxName:
-		return errors.New("its name is longer than 253 letters")
-	}
-	labels := strings.Split(name, ".")
-	for _, label := range labels {
-		switch {
-		case label == "":
-			return errors.New("its name has two dots in a row, or begins with one")
-		case len(label) > maxLabel:
-			return errors.New("a part of its name is longer than 63 letters")
-		case strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-"):
-			return errors.New("a part of its name begins or ends with a hyphen")
-		}
-		for _, c := range label {
-			if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", c) {
-				return errors.New("its name has " + strconv.QuoteRune(c) + "; names have letters, digits, dots and hyphens")
-			}
-		}
-	}
-	// No top-level domain is a number: this was to be an IP address.
-	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" {
-		return errors.New("it is neither an IP address nor a name")
-	}
-	return nil
 }
 
 // absolute returns the name with a dot at its end, so that no search domain is

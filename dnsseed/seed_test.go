@@ -2,8 +2,10 @@ package dnsseed
 
 import (
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/netaddr"
 )
@@ -113,9 +115,27 @@ func FuzzParseSeed(f *testing.F) {
 		}
 		for _, name := range []string{got.name, got.filtered} {
 			name = strings.ToLower(strings.TrimSuffix(name, "."))
-			if len(name) > maxName || strings.HasSuffix(name, ".onion") || strings.HasSuffix(name, ".i2p") || strings.ContainsAny(name, " :/%") {
+			if len(name) > netaddr.MaxName || strings.HasSuffix(name, ".onion") || strings.HasSuffix(name, ".i2p") || strings.ContainsAny(name, " :/%") {
 				t.Errorf("%q: asks for %q", host, name)
 			}
 		}
 	})
+}
+
+// The times of what is found are spread over all of 3 to 7 days ago.
+func TestFoundAges(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	var days [8]int
+	for _, f := range found(make([]netaddr.Addr, 4000), 1, now, rand.New(rand.NewPCG(1, 2))) {
+		age := now.Sub(f.Seen)
+		if age < minAge || age > maxAge {
+			t.Fatalf("seen %v ago", age)
+		}
+		days[min(age/(24*time.Hour), 7)]++
+	}
+	for day, n := range days[3:7] {
+		if n < 800 || n > 1200 {
+			t.Errorf("%d of 4000 were seen %d days ago, want about 1000", n, day+3)
+		}
+	}
 }

@@ -9,3 +9,4 @@ package netaddr
 //	host.go      Host: an address without a port
 //	addr.go      Addr: a Host and a port
 //	overlay.go   the names of onion services and of I2P destinations
+//	name.go      what can be the name of a host

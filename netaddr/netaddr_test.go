@@ -106,6 +106,28 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+func TestNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"seed.test": "", "Seed.Test.": "", "a-b.c_d.x9": "", "localhost": "", strings.Repeat("a.", 125) + "aaa": "",
+		"": "empty", ".": "empty", "a..b": "two dots", ".a": "two dots", "-a.b": "hyphen", "a-.b": "hyphen",
+		"a b": "' '", "s\u00e9ed": "'\u00e9'", "a:1": "':'", "\x1b": `'\x1b'`,
+		strings.Repeat("a", 64): "63", strings.Repeat("a.", 125) + "aaaa": "253",
+		"1.2.3": "neither", "1.2.3.256": "neither", "a.9": "neither",
+	} {
+		if err := CheckName(name); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", name, err, want)
+		}
+	}
+	for name, want := range map[string]bool{
+		"x.onion": true, "X.ONION.": true, "onion": true, "a.b.i2p": true, "b32.i2p": true, "i2p": true,
+		"": false, "onion.test": false, "xonion": false, "x.i2p.test": false, "1.2.3.4": false,
+	} {
+		if got := IsOverlayName(name); got != want {
+			t.Errorf("%q is an overlay's: %v", name, got)
+		}
+	}
+}
+
 func TestNetworks(t *testing.T) {
 	for _, n := range Networks() {
 		if again, err := ParseNetwork(n.String()); err != nil || again != n {

@@ -18,8 +18,9 @@ type hostAddr struct {
 	port uint16
 }
 
-// Network returns "tcp".
-func (hostAddr) Network() string { return "tcp" }
+// Network returns what connmgr takes such addresses for when it tells that they cannot be
+// reached: whether by IPv4 or IPv6 is known only when the name is resolved.
+func (hostAddr) Network() string { return "ip by name" }
 
 // String returns host:port.
 func (a hostAddr) String() string { return net.JoinHostPort(a.host, strconv.Itoa(int(a.port))) }
@@ -47,7 +48,7 @@ func parseAddr(text string, defaultPort uint16, anyHost bool) (net.Addr, error) 
 		return portAddr(tcpAddr(ip, port), port, anyHost)
 	}
 	switch {
-	case isOverlay(host):
+	case netaddr.IsOverlayName(host):
 		h, err := netaddr.Parse(host)
 		if err != nil {
 			return nil, err
@@ -57,8 +58,9 @@ func parseAddr(text string, defaultPort uint16, anyHost bool) (net.Addr, error) 
 		return portAddr(&net.TCPAddr{Port: int(port)}, port, anyHost)
 	case host == "":
 		return nil, fmt.Errorf("it has no host")
-	case !validName(host):
-		return nil, fmt.Errorf("%q is neither an IP address nor a host name", host)
+	}
+	if err := netaddr.CheckName(host); err != nil {
+		return nil, err
 	}
 	return portAddr(hostAddr{strings.ToLower(host), port}, port, anyHost)
 }
@@ -85,22 +87,6 @@ func tcpAddr(ip netip.Addr, port uint16) *net.TCPAddr {
 	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip.Unmap(), port))
 }
 
-// validName reports whether a host name could be one: letters, digits, hyphens,
-// underscores and dots, with no label empty or too long. A name of digits and
-// dots only is an IP address with a mistake in it.
-func validName(host string) bool {
-	host = strings.TrimSuffix(host, ".")
-	if len(host) > 253 || strings.Trim(host, "0123456789.") == "" {
-		return false
-	}
-	for label := range strings.SplitSeq(host, ".") {
-		if !plainLabel(label) {
-			return false
-		}
-	}
-	return true
-}
-
 // plainLabel reports whether s is 1 to 63 letters, digits, hyphens or underscores.
 func plainLabel(s string) bool {
 	for _, c := range s {
@@ -110,13 +96,6 @@ func plainLabel(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= 63
-}
-
-// isOverlay reports whether a host is one of Tor or I2P, of which DNS must not be asked
-// (RFC 7686).
-func isOverlay(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return strings.HasSuffix(host, ".onion") || strings.HasSuffix(host, ".i2p")
 }
 
 // ipOf returns the IP address of addr, IPv4-mapped ones as IPv4, without zone.

@@ -57,6 +57,7 @@ func (e Event) Attrs() []slog.Attr {
 		text("origin", b.Origin.String())
 		text("why", b.Reason)
 		add(!b.Until.IsZero(), "until", b.Until)
+		add(e.Ignored > 0, "ignored", e.Ignored)
 	}
 	if e.Kind == KindSeed || e.Kind == KindSeedFailed {
 		text("seed", e.Text)

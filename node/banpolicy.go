@@ -25,6 +25,7 @@ func (n *Node) SetBanPolicy(p BanPolicy) error {
 		return err
 	}
 	n.policy.Store(&p)
+	n.shrink() // a place is kept for those who are trusted now
 	return nil
 }
 
@@ -74,6 +75,9 @@ func (p *BanPolicy) trustsIP(ip netip.Addr) bool {
 	}
 	return false
 }
+
+// trustsSomebody reports whether there is anybody who has it.
+func (n *Node) trustsSomebody() bool { return len(n.policy.Load().Whitelist) > 0 }
 
 // whitelisted reports whether a host has the operator's trust at present.
 func (n *Node) whitelisted(h netaddr.Host) bool { return n.policy.Load().trusts(h) }

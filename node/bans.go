@@ -17,7 +17,35 @@ const (
 
 	// maxTurnedAway bounds the memory of that.
 	maxTurnedAway = 1000
+
+	// banLinesAtOnce is how many bans that nobody asked for have a line in the log each
+	// when they come at once, and how many a minute after that. Who has many networks can
+	// cause hundreds a second.
+	banLinesAtOnce = 10
 )
+
+// banLines says which bans have a line in the log. It is safe for concurrent use.
+type banLines struct {
+	mu     sync.Mutex
+	bucket bucket
+	others int // since the last line
+}
+
+// next reports whether the next ban is to have none, and if it has one, how many before
+// it had none.
+func (l *banLines) next(now time.Time) (quiet bool, others int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.bucket.max == 0 {
+		l.bucket = bucket{tokens: banLinesAtOnce, max: banLinesAtOnce, rate: banLinesAtOnce / 60.0}
+	}
+	if l.bucket.take(now, 1) == 0 {
+		l.others++
+		return true, 0
+	}
+	others, l.others = l.others, 0
+	return false, others
+}
 
 // turnedAway remembers when the turning away of whom was last told. It is safe for
 // concurrent use.
@@ -45,10 +73,10 @@ func (t *turnedAway) due(s banlist.Subject, now time.Time) bool {
 func (n *Node) Bans() *banlist.List { return n.bans }
 
 // Ban bans hosts for some time, for ever if that is 0, and ends their sessions; those of
-// fixed peers only if it is the operator who bans them. It ends the sessions of
-// whitelisted hosts too, but these may come back at once: as in Bitcoin Core, trust wins
-// over a ban when a connection is accepted. Its errors are those of banlist's Ban; after
-// a *banlist.SaveError the ban holds.
+// fixed peers and of whitelisted hosts only if it is the operator who bans them. What is
+// whitelisted may come back at once: as in Bitcoin Core, trust wins over a ban when a
+// connection is accepted. Its errors are those of banlist's Ban; after a
+// *banlist.SaveError the ban holds.
 func (n *Node) Ban(s banlist.Subject, d time.Duration, reason string, o banlist.Origin) error {
 	var until time.Time
 	if d != 0 {
@@ -62,7 +90,11 @@ func (n *Node) Ban(s banlist.Subject, d time.Duration, reason string, o banlist.
 func (n *Node) BanUntil(s banlist.Subject, until time.Time, reason string, o banlist.Origin) error {
 	err := n.bans.Ban(s, until, reason, o)
 	if ban, ok := n.bans.Lookup(s); ok {
-		n.publish(Event{Kind: KindBanned, Ban: &ban})
+		e := Event{Kind: KindBanned, Ban: &ban}
+		if o != banlist.Operator {
+			e.Quiet, e.Ignored = n.banLines.next(time.Now())
+		}
+		n.publish(e)
 	}
 	for _, x := range n.sessions() {
 		if n.mayDial(x.host, x.permanent) != nil {
@@ -72,34 +104,30 @@ func (n *Node) BanUntil(s banlist.Subject, until time.Time, reason string, o ban
 	return err
 }
 
-// ban bans the host of a session for its score.
+// ban bans who is behind a session for its score.
 func (s *session) ban(d time.Duration, o Offence, score uint32) {
-	err := s.n.Ban(banlist.SubjectOf(s.host), d, fmt.Sprintf("%s (score %d)", o, score), banlist.Score)
+	who, _ := s.n.subscriber(s.host)
+	err := s.n.Ban(who, d, fmt.Sprintf("%s (score %d)", o, score), banlist.Score)
 	if err != nil {
 		s.n.trouble(KindBansTrouble, err)
 	}
 }
 
-// mayDial returns nil if an address that connmgr wants to dial may be: one that was
-// banned for the score may if it is the operator's choice, one that the operator bans
-// may not.
+// mayDial returns nil if an address that connmgr wants to dial may be: see banOf.
 func (n *Node) mayDial(h netaddr.Host, chosen bool) error {
-	ban, banned := n.bans.Banned(h)
-	if chosen && banned && ban.Origin != banlist.Operator {
-		ban, banned = n.operatorBan(h) // maybe a wider one
+	if ban, banned := n.banOf(h, chosen); banned {
+		return &ending{why: ReasonBanned, text: ban.Reason}
 	}
-	if !banned {
-		return nil
-	}
-	return &ending{why: ReasonBanned, text: ban.Reason}
+	return nil
 }
 
-// operatorBan looks for a ban by the operator behind a narrower one that is not his.
-func (n *Node) operatorBan(h netaddr.Host) (banlist.Entry, bool) {
-	for e := range n.bans.All() {
-		if e.Origin == banlist.Operator && e.Subject.Contains(h) {
-			return e, true
-		}
+// banOf returns the ban that holds for a host. One that nobody asked for holds neither
+// for whom the operator has chosen nor for whom he trusts, though it be of a range that
+// they are in; his own may stand behind it.
+func (n *Node) banOf(h netaddr.Host, chosen bool) (banlist.Entry, bool) {
+	ban, banned := n.bans.Banned(h)
+	if banned && ban.Origin != banlist.Operator && (chosen || n.whitelisted(h)) {
+		return n.bans.BannedBy(h, banlist.Operator)
 	}
-	return banlist.Entry{}, false
+	return ban, banned
 }

@@ -112,3 +112,26 @@ func TestOperatorBansNames(t *testing.T) {
 		}
 	})
 }
+
+// TestMayDialIsQuick: it does not look at all bans, of which there may be a million.
+func TestMayDialIsQuick(t *testing.T) {
+	n := &Node{bans: banlist.New(banlist.Options{})}
+	n.policy.Store(&BanPolicy{})
+	h := netaddr.FromIP(netip.MustParseAddr("20.0.0.1"))
+	for i := range 2000 {
+		s := subject(netip.AddrFrom4([4]byte{30, byte(i >> 8), byte(i), 0}).String() + "/24")
+		if err := n.bans.Ban(s, time.Time{}, "", banlist.Operator); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n.bans.BanFor(banlist.SubjectOf(h), time.Hour, "", banlist.Score); err != nil {
+		t.Fatal(err)
+	}
+	if allocs := testing.AllocsPerRun(100, func() {
+		if err := n.mayDial(h, true); err != nil {
+			t.Fatal(err)
+		}
+	}); allocs > 4 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

@@ -138,7 +138,7 @@ func (n *Node) seen(p *socks.Dialer, since time.Time) bool {
 // through the proxy meanwhile.
 func (s *session) unproven() bool {
 	p, err := s.n.ways.to(s.addr)
-	return err == nil && p != nil && s.ended.why == ReasonHandshakeTimeout && !s.n.seen(p, s.since)
+	return err == nil && p != nil && s.ended.why == ReasonHandshakeTimeout && s.lastRecv.Load() == 0 && !s.n.seen(p, s.since)
 }
 
 // behind returns the sessions that a proxy leads to.

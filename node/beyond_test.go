@@ -13,6 +13,7 @@ import (
 	"holdfast/connmgr"
 	"holdfast/internal/sockstest"
 	"holdfast/netaddr"
+	"holdfast/simnet"
 	"holdfast/socks"
 )
 
@@ -101,6 +102,22 @@ func TestDeadBehindProxy(t *testing.T) {
 	}
 }
 
+// TestStallerBehindProxy: a peer that begins a handshake and never ends it is blamed as one
+// that is dialed directly. What it sent has come through the proxy.
+func TestStallerBehindProxy(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p, dialer := proxied(nil)
+		staller := simnet.Spec{Behaviour: simnet.Staller()}
+		w := newProxiedWorld(t, p, Config{
+			Proxy: dialer, Dial: never{t}.dial, Seeds: fabricSeeds(1), TargetOutbound: 1, Feelers: -1,
+		}, staller)
+		wait(time.Hour)
+		if n := w.node.inARow(endpoint("11.0.0.1:18444")); n == 0 {
+			t.Errorf("it is not blamed\n%s", w.lines())
+		}
+	})
+}
+
 // TestProxyWithoutNetwork: a Tor that runs and has no network is our own trouble, though
 // it takes all requests. No address is blamed, attempts slow to a probe, and 2 s after the
 // first peer is back so are the others.
@@ -161,7 +178,7 @@ func TestNoBlameWithoutNetwork(t *testing.T) {
 		w := newProxiedWorld(t, p, Config{
 			Proxy: dialer, Dial: never{t}.dial, Seeds: fabricSeeds(6), TargetOutbound: 2, Feelers: 20 * time.Second,
 		}, honest(6)...)
-		wait(time.Minute)
+		wait(5 * time.Second) // some are left for feelers
 		before := w.attempts()
 		p.Cut()
 		wait(5 * time.Minute)

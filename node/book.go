@@ -120,15 +120,20 @@ func (n *Node) longest() []netaddr.Addr {
 	return anchors
 }
 
-// lastPeers returns the anchors for the next start. If networking was switched off, its
-// last peers are they.
+// lastPeers returns the anchors for the next start: the longest, and where there are too
+// few, as after networking was switched off or while the line is cut, the anchors that
+// were not dialed yet, and those that were in vain.
 func (n *Node) lastPeers() []netaddr.Addr {
-	if n.NetworkActive() {
-		return n.longest()
-	}
+	list := n.longest()
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return slices.Clone(n.anchors)
+	earlier := slices.Concat(n.anchors, n.inVain)
+	n.mu.Unlock()
+	for _, a := range earlier {
+		if len(list) < addrbook.MaxAnchors && !slices.Contains(list, a) && n.wanted(a) {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // nextAnchor returns one of those that the last run left.
@@ -139,7 +144,18 @@ func (n *Node) nextAnchor() (a netaddr.Addr, ok bool) {
 		return a, false
 	}
 	a, n.anchors = n.anchors[0], n.anchors[1:]
+	if !slices.Contains(n.inVain, a) {
+		n.inVain = append([]netaddr.Addr{a}, n.inVain...)
+		n.inVain = n.inVain[:min(len(n.inVain), addrbook.MaxAnchors)]
+	}
 	return a, true
+}
+
+// anchored notes that an address was not dialed in vain, if it is an anchor.
+func (n *Node) anchored(a netaddr.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.inVain = slices.DeleteFunc(n.inVain, func(x netaddr.Addr) bool { return x == a })
 }
 
 // fits reports whether an address, wherever it is from, may be dialed by itself: it is
@@ -194,6 +210,7 @@ func (n *Node) reached(addr net.Addr, services wire.ServiceFlag) {
 	if !ok {
 		return
 	}
+	n.anchored(a)
 	e, known := n.book.Lookup(a)
 	if !known && !n.isChosen(a) {
 		// Another one may have taken its place since it was chosen. What is good is

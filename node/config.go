@@ -164,7 +164,8 @@ type Config struct {
 	NoBanning bool
 
 	// Whitelist are the networks of hosts that the operator trusts: they are never
-	// banned or disconnected for their score, not limited by host, and not evicted.
+	// banned or disconnected for their score, limited by host or in the addresses that
+	// they tell, nor evicted; and an inbound place is kept free for one of them.
 	Whitelist []netip.Prefix
 
 	// DataDir is where the address book, the bans and the anchors are kept, and

@@ -66,7 +66,7 @@ func (n *Node) lacksOnion() bool {
 // wanted reports whether an endpoint may be dialed, and may enter the book: it is
 // not banned, and not this node.
 func (n *Node) wanted(a netaddr.Addr) bool {
-	if n.bans.BannedAt(a.Host, time.Now()) {
+	if n.bans.BannedAt(a.Host, time.Now()) && n.mayDial(a.Host, false) != nil { // it may be trusted
 		return false
 	}
 	n.mu.Lock()

@@ -29,11 +29,13 @@ package node
 //	frame.go      one message off the wire: header, payload, checksum
 //	handshake.go  version and verack
 //	keepalive.go  ping and pong
-//	gossip.go     addresses in and out
+//	gossip.go     addresses in and out; addrmsg.go the messages that carry them
 //	messages.go   what is done with each type of message
+//	inventory.go  inv and getdata, counted as they come
 //	bucket.go     a token bucket, and the limit of messages
 //	misbehave.go  offences and their scores
 //	bans.go       who is not talked to, and who is trusted
+//	subscriber.go who is behind an address
 //	book.go       what the address book is told, the files, the anchors
 //	feeler.go     short connections that test addresses
 //	seeds.go      the seeds, and the nodes to ask for addresses
@@ -47,9 +49,9 @@ package node
 //	control.go    the operator's other orders: disconnect, ping, networking off and on
 //	shares.go     who has how many of MaxPeers
 //
-// Locks: Node.mu, turnedAway.mu, keepalive.mu and session.mu are leaves: nothing else
-// is locked under them, and no connection is written, read or closed. Node.evicting is
-// held while it is decided who makes room, and he is sent away. What only one goroutine
-// of a session touches is marked so and has no lock. The book and the bans have locks
-// of their own. Node.orders is held while an order of the operator is carried out, and
-// taken before all others.
+// Locks: Node.mu, turnedAway.mu, banLines.mu, keepalive.mu and session.mu are leaves:
+// nothing else is locked under them, and no connection is written, read or closed.
+// Node.evicting is held while it is decided who makes room, and he is sent away. What
+// only one goroutine of a session touches is marked so and has no lock. The book and the
+// bans have locks of their own. Node.orders is held while an order of the operator is
+// carried out, and taken before all others.

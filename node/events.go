@@ -32,8 +32,13 @@ type Event struct {
 
 	// Told and New are how many addresses were told, and how many of them were
 	// new; Ignored is how many were over the limit. Of KindAddresses and KindSeed.
-	// Of KindNoSeed, Told is how many seeds were asked.
+	// Of KindNoSeed, Told is how many seeds were asked. Of KindBanned, Ignored is how many
+	// bans before it were Quiet.
 	Told, New, Ignored int
+
+	// Quiet says that too many of its kind come at once for each to be information. Of
+	// KindBanned.
+	Quiet bool
 }
 
 // publish puts an event of the node's into connmgr's stream.
@@ -106,7 +111,12 @@ func (e Event) Level() slog.Level {
 			return slog.LevelWarn
 		}
 		return e.Event.Level()
-	case KindStarted, KindBanned, KindSeed, KindProxyBack, KindOnion, KindAdded, KindRemoved, KindNetworkActive:
+	case KindBanned:
+		if e.Quiet {
+			return slog.LevelDebug
+		}
+		return slog.LevelInfo
+	case KindStarted, KindSeed, KindProxyBack, KindOnion, KindAdded, KindRemoved, KindNetworkActive:
 		return slog.LevelInfo
 	case KindNoSeed, KindProxyLost, KindUnwatched, KindBookTrouble, KindBansTrouble:
 		return slog.LevelWarn
@@ -159,7 +169,7 @@ func (e Event) String() string {
 	case KindOffence:
 		return fmt.Sprintf("Misbehaving: %s is %s%s (score %d)", e.who(), e.Offence, e.colonText(), e.Peer.BanScore)
 	case KindBanned:
-		return fmt.Sprintf("Banned %v %s: %s", e.Ban.Subject, banSpan(e.Ban), e.Ban.Reason)
+		return fmt.Sprintf("Banned %v %s: %s%s", e.Ban.Subject, banSpan(e.Ban), e.Ban.Reason, e.othersBanned())
 	case KindProbed:
 		return fmt.Sprintf("Probed %s: it is good", e.who())
 	case KindAdded:
@@ -223,6 +233,14 @@ func proxyCause(err error) string {
 		text += "; see proxyuser, proxypass and torisolation"
 	}
 	return text
+}
+
+// othersBanned tells of bans before this one that had no line at LevelInfo.
+func (e Event) othersBanned() string {
+	if e.Ignored == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; before it %s, too many for a line each", count(e.Ignored, "other", "others"))
 }
 
 // banSpan is how long a ban lasts, in words.

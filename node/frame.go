@@ -10,7 +10,6 @@ import (
 	"hash"
 	"io"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 )
 
@@ -20,9 +19,10 @@ import (
 const (
 	readBuffer = 4 << 10
 
-	// keepPayload is the largest payload buffer that a session keeps for the next
-	// message. Addresses fit; the rare larger messages give theirs back.
-	keepPayload = 64 << 10
+	// keepPayload is the largest buffer that a session keeps for the next message, to
+	// read it or to write it. The rare larger messages, a getheaders of 16 KB or our
+	// addresses, give theirs back.
+	keepPayload = 8 << 10
 )
 
 // errOversize says that a header announces more than any message may have.
@@ -87,28 +87,58 @@ func (f *frames) header() (frameHeader, error) {
 	return h, nil
 }
 
-// payload reads the payload of h. Memory grows with what has come, not with what
-// was announced. The result is valid until the next call. It reports whether the
-// checksum is right.
-func (f *frames) payload(h frameHeader) (data []byte, intact bool, err error) {
-	if f.buf.Cap() > keepPayload {
-		f.buf = bytes.Buffer{}
-	}
-	f.buf.Reset()
-	if _, err := io.CopyN(&f.buf, f.r, int64(h.length)); err != nil {
-		return nil, false, err
-	}
-	sum := chainhash.DoubleHashB(f.buf.Bytes())
-	return f.buf.Bytes(), [4]byte(sum[:4]) == h.checksum, nil
+// body is the payload of one message. Who reads it hashes it; end must be called before
+// the next header is read.
+type body struct {
+	f    *frames
+	h    frameHeader
+	left int64 // bytes that have not been read
 }
 
-// skip reads over the payload of h, and reports whether the checksum is right.
-func (f *frames) skip(h frameHeader) (intact bool, err error) {
+func (f *frames) body(h frameHeader) *body {
 	f.sum.Reset()
-	if _, err := io.CopyN(f.sum, f.r, int64(h.length)); err != nil {
-		return false, err
+	return &body{f, h, int64(h.length)}
+}
+
+// Read reads from the stream, and not over the end of the payload.
+func (b *body) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
 	}
-	first := f.sum.Sum(nil)
+	n, err := b.f.r.Read(p[:min(int64(len(p)), b.left)])
+	b.f.sum.Write(p[:n])
+	b.left -= int64(n)
+	return n, err
+}
+
+// Len returns how many bytes are left.
+func (b *body) Len() int { return int(b.left) }
+
+// all reads all of it into memory, which grows with what has come, not with what was
+// announced. The result is valid until the next call.
+func (b *body) all() (*bytes.Buffer, error) {
+	buf := &b.f.buf
+	if buf.Cap() > keepPayload {
+		*buf = bytes.Buffer{}
+	}
+	buf.Reset()
+	_, err := io.CopyN(buf, b, b.left)
+	return buf, err
+}
+
+// end reads over what is left, and reports whether the checksum is right. It fails if
+// the stream has failed before.
+func (b *body) end() (intact bool, err error) {
+	for b.left > 0 { // from buffer to hash: io.CopyN would take 32 KB for it
+		p, err := b.f.r.Peek(int(min(b.left, readBuffer)))
+		if err != nil {
+			return false, err
+		}
+		b.f.sum.Write(p)
+		_, _ = b.f.r.Discard(len(p)) // they are there
+		b.left -= int64(len(p))
+	}
+	first := b.f.sum.Sum(nil)
 	sum := sha256.Sum256(first)
-	return [4]byte(sum[:4]) == h.checksum, nil
+	return [4]byte(sum[:4]) == b.h.checksum, nil
 }

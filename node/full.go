@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"holdfast/netaddr"
@@ -9,8 +10,10 @@ import (
 // makeRoom is called with each new inbound session. When it has taken the last
 // place, another one is evicted, so that there is always a place for who knocks: the
 // limit itself, which is connmgr's, is never exceeded. If nobody can be evicted the
-// house is full, and connmgr refuses who comes next. Peers by our onion service have a
-// limit of their own: when it is exceeded, one of them is evicted.
+// house is full, and connmgr refuses who comes next; but where the operator trusts
+// somebody, whom connmgr does not know either, the youngest without trust has to go, who
+// mostly is the new one. Peers by our onion service have a limit of their own: when it is
+// exceeded, one of them is evicted.
 func (n *Node) makeRoom(s *session) {
 	n.evicting.Lock() // else two who come at once would evict the same one
 	defer n.evicting.Unlock()
@@ -31,7 +34,7 @@ func (n *Node) makeRoom(s *session) {
 	case len(inbound) < places:
 		return
 	}
-	if n.discouraged.Has(s.host) && !n.whitelisted(s.host) {
+	if s.isDiscouraged() && !n.whitelisted(s.host) {
 		n.evict(s, Eviction{cause, EvictedAsBad}) // who misbehaved costs nobody his place
 		return
 	}
@@ -42,13 +45,18 @@ func (n *Node) makeRoom(s *session) {
 		}
 	}
 	id, ok := evict(candidates)
-	if !ok {
-		if crowded || len(inbound) > places {
-			n.evict(s, Eviction{cause, EvictedAsLast}) // connmgr does not know the one limit, and let it in before the other was lowered
+	rule := EvictedAsLast
+	if ok {
+		rule = ruleFor(candidates, id)
+	} else {
+		// connmgr does not know the one limit, and let it in before the other was lowered.
+		tooMany := crowded || len(inbound) > places
+		last := slices.MaxFunc(append(candidates, s.evictable()), younger)
+		if !tooMany && (last.Exempt || !n.trustsSomebody()) {
+			return
 		}
-		return
+		id = last.ID
 	}
-	rule := ruleFor(candidates, id)
 	for _, x := range inbound {
 		if x.id == id {
 			n.evict(x, Eviction{cause, rule})
@@ -67,7 +75,7 @@ func (s *session) evictable() evictable {
 	e := evictable{
 		ID:          s.id,
 		Exempt:      s.n.whitelisted(s.host),
-		Discouraged: s.n.discouraged.Has(s.host),
+		Discouraged: s.isDiscouraged(),
 		Group:       s.n.groupKey.of(s.n.group(s.addr)),
 		Network:     s.network(),
 		Since:       s.since,

@@ -1,8 +1,11 @@
 package node
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,9 +64,64 @@ func TestFullHouse(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.node.discouraged.Add(h)
-		r := w.dialIn("30.1.1.1")
-		if m := r.next(); m != nil {
-			t.Errorf("got %s", m.Command())
+		w.dialIn("30.1.1.1").send(version())
+		wait(time.Second)
+		evicted := w.of(KindEvicted)
+		last := evicted[len(evicted)-1]
+		if len(evicted) != 182 || hostOf(last.Addr) != "30.1.1.1" || last.Eviction.Rule != EvictedAsBad {
+			t.Errorf("%d evicted, the last is %v", len(evicted), last)
+		}
+	})
+}
+
+// TestTrustedComeIn: where nobody can be evicted by the rules, who is trusted gets the
+// place of the youngest who is not; where nobody is trusted, the last place is anybody's.
+func TestTrustedComeIn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		w := scripted(t, Config{MaxPeers: 12}) // 10 inbound
+		come := func(host string, want ...string) {
+			t.Helper()
+			if r, err := w.tryDialIn(host); err == nil {
+				r.send(version())
+			}
+			wait(time.Second)
+			var got []string
+			for _, p := range w.peers() {
+				got = append(got, hostOf(p.Addr))
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Fatalf("after %s there are %v, want %v", host, got, want)
+			}
+		}
+		var in []string
+		for i := range 10 {
+			in = append(in, fmt.Sprintf("20.1.%d.1", i))
+			come(in[i], in...)
+		}
+		come("30.1.1.1", in...) // the house is full
+		if err := w.node.SetBanPolicy(BanPolicy{Whitelist: []netip.Prefix{netip.MustParsePrefix("30.0.0.0/8")}}); err != nil {
+			t.Fatal(err)
+		}
+		in = in[:9] // the place that is kept
+		come("20.1.99.1", in...)
+		for i := range 9 {
+			in = append(in[:8-i], append(in[9-i:], fmt.Sprintf("30.1.1.%d", i+1))...)
+			come(in[8], in...)
+		}
+		come("20.1.99.1", in...)
+		in = append(in, "40.1.1.1")
+		for _, host := range []string{"40.1.1.1", "40.1.1.2"} { // all are trusted: the first is the last
+			both := []netip.Prefix{netip.MustParsePrefix("30.0.0.0/8"), netip.MustParsePrefix("40.0.0.0/8")}
+			if err := w.node.SetBanPolicy(BanPolicy{Whitelist: both}); err != nil {
+				t.Fatal(err)
+			}
+			come(host, in...)
+		}
+		for _, e := range w.of(KindEvicted) {
+			if e.Peer.Whitelisted || strings.HasPrefix(hostOf(e.Addr), "30.") || e.Eviction.Rule != EvictedAsLast {
+				t.Errorf("%v", e)
+			}
 		}
 	})
 }

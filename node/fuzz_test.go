@@ -207,7 +207,7 @@ func TestSpoken(t *testing.T) {
 			t.Errorf("%s is not among the messages", m.Command())
 			continue
 		}
-		if got, err := decode(of, spokenPayload(m), wire.ProtocolVersion); err != nil || got.Command() != m.Command() {
+		if got, err := decode(of, bytes.NewBuffer(spokenPayload(m)), wire.ProtocolVersion); err != nil || got.Command() != m.Command() {
 			t.Errorf("%s: %v", m.Command(), err)
 		}
 	}
@@ -240,13 +240,14 @@ func TestFrames(t *testing.T) {
 		}
 		var intact bool
 		if i == 1 {
-			intact, err = f.skip(h)
+			intact, err = f.body(h).end()
 		} else {
-			var data []byte
-			data, intact, err = f.payload(h)
-			if data[0] != byte(i) {
-				t.Errorf("payload %x", data)
+			body := f.body(h)
+			data, failed := body.all()
+			if failed != nil || data.Len() != 8 || data.Bytes()[0] != byte(i) || body.Len() != 0 {
+				t.Errorf("payload %x, %v", data, failed)
 			}
+			intact, err = body.end()
 		}
 		if !intact || err != nil {
 			t.Errorf("message %d: intact %v, %v", i, intact, err)

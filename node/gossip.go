@@ -25,13 +25,9 @@ const (
 	// message of 1000 gets 20.
 	addrsPerPoint = 50
 
-	// Times that peers tell are not trusted: what lies ahead by more than a clock
-	// may be wrong, or is not set, counts as some days old, and all else as a
-	// little older than told. The numbers are Core's.
-	clockSkew     = 10 * time.Minute
-	unknownAge    = 5 * 24 * time.Hour
-	hearsayAge    = 2 * time.Hour
-	earliestEpoch = 100000000
+	// hearsayAge is by how much older all is taken to be than peers tell. The number is
+	// Core's.
+	hearsayAge = 2 * time.Hour
 
 	// maxOwn is the most addresses of our own that we tell.
 	maxOwn = 4
@@ -97,69 +93,31 @@ func (s *session) addrMessage(list []addrbook.Known) wire.Message {
 	v2 := s.facts.AddrV2
 	s.mu.Unlock()
 	if v2 {
-		msg := wire.NewMsgAddrV2()
-		for _, k := range list {
-			if a := toWire(k); a != nil {
-				msg.AddrList = append(msg.AddrList, a)
-			}
-		}
-		if len(msg.AddrList) == 0 {
+		if len(list) == 0 {
 			return nil
 		}
-		return msg
+		return newAddrV2List(list)
 	}
-	msg := wire.NewMsgAddr()
-	for _, k := range list {
-		if ip, ok := k.Addr.Host.IP(); ok {
-			msg.AddrList = append(msg.AddrList, wire.NewNetAddressTimestamp(k.Seen, wire.ServiceFlag(k.Services), ip.AsSlice(), k.Addr.Port))
-		}
-	}
-	if len(msg.AddrList) == 0 {
+	msg := newAddrList(list)
+	if len(msg.list) == 0 {
 		return nil
 	}
 	return msg
 }
 
-// toWire returns an address as addrv2 carries it; nil for networks that wire does
-// not know.
-func toWire(k addrbook.Known) *wire.NetAddressV2 {
-	switch k.Addr.Host.Network() {
-	case netaddr.IPv4, netaddr.IPv6, netaddr.Onion:
-		return wire.NetAddressV2FromBytes(k.Seen, wire.ServiceFlag(k.Services), k.Addr.Host.Bytes(), k.Addr.Port)
-	}
-	return nil
-}
-
-func (s *session) handleAddr(m wire.Message) {
-	msg := m.(*wire.MsgAddr)
-	list := make([]addrbook.Known, 0, len(msg.AddrList))
-	for _, a := range msg.AddrList {
-		if ip, ok := netip.AddrFromSlice(a.IP); ok {
-			list = append(list, told(netaddr.FromIP(ip), a.Port, a.Services, a.Timestamp))
-		}
-	}
-	s.take(list, len(msg.AddrList))
-}
-
-func (s *session) handleAddrV2(m wire.Message) {
-	msg := m.(*wire.MsgAddrV2)
-	list := make([]addrbook.Known, 0, len(msg.AddrList))
-	for _, a := range msg.AddrList {
-		if host, err := netaddr.Parse(a.Addr.String()); err == nil { // Tor v2 is no more
-			list = append(list, told(host, a.Port, a.Services, a.Timestamp))
-		}
-	}
-	s.take(list, len(msg.AddrList))
-}
-
-func told(host netaddr.Host, port uint16, services wire.ServiceFlag, seen time.Time) addrbook.Known {
-	return addrbook.Known{Addr: netaddr.Addr{Host: host, Port: port}, Services: uint64(services), Seen: seen}
+// handleAddrs takes the addresses of either message.
+func (s *session) handleAddrs(m wire.Message) {
+	t := m.(interface{ told() *toldAddrs }).told()
+	s.take(t.list, t.count)
 }
 
 // take puts told addresses into the book, as many as the limit allows.
 func (s *session) take(list []addrbook.Known, told int) {
 	now := time.Now()
-	allowed := s.addrs.take(now, told)
+	allowed := told
+	if !s.n.whitelisted(s.host) { // Core: permission addr
+		allowed = s.addrs.take(now, told)
+	}
 	ignored := told - allowed
 	if ignored > 0 {
 		s.n.shuffle(list) // the peer must not choose which ones count
@@ -172,7 +130,7 @@ func (s *session) take(list []addrbook.Known, told int) {
 	news := 0
 	if s.n.cfg.auto {
 		s.exchanges()
-		news = s.n.learn(list, s.source(), hearsayAge, now)
+		news = s.n.learn(list, s.source(), hearsayAge)
 	}
 	if told > 1 || news > 0 {
 		s.n.publish(s.event(Event{Kind: KindAddresses, Told: told, New: news, Ignored: ignored}))
@@ -189,16 +147,9 @@ func (s *session) take(list []addrbook.Known, told int) {
 // learn puts addresses into the book that source told, if they are of use, and
 // wakes the connection manager if some are new. It returns how many are. The zero
 // Host is ourselves, and what is told is that much older than it is said to be.
-func (n *Node) learn(list []addrbook.Known, source netaddr.Host, older time.Duration, now time.Time) int {
-	useful := list[:0]
-	for _, k := range list {
-		if !n.useful(k.Addr) {
-			continue
-		}
-		k.Seen = plausible(k.Seen, now)
-		useful = append(useful, k)
-	}
-	news := n.book.Add(source, older, useful...)
+func (n *Node) learn(list []addrbook.Known, source netaddr.Host, older time.Duration) int {
+	list = slices.DeleteFunc(list, func(k addrbook.Known) bool { return !n.useful(k.Addr) })
+	news := n.book.Add(source, older, list...)
 	if news > 0 {
 		n.cm.NewConnReq()
 	}
@@ -211,14 +162,6 @@ func (n *Node) useful(a netaddr.Addr) bool {
 		return false
 	}
 	return n.wanted(a)
-}
-
-// plausible corrects the time at which an address was seen, as told.
-func plausible(seen, now time.Time) time.Time {
-	if seen.Unix() <= earliestEpoch || seen.After(now.Add(clockSkew)) {
-		return now.Add(-unknownAge)
-	}
-	return seen
 }
 
 func (n *Node) shuffle(list []addrbook.Known) {

@@ -4,9 +4,10 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 )
 
-// maxNotFound is how much of one getdata is answered. Who asks for more than
-// that of a node that offers nothing is not worth the traffic.
-const maxNotFound = 1000
+// maxNotFound is how much of one getdata is answered. Who asks for more than that of a
+// node that offers nothing is not worth the traffic, nor the memory: the answers to one
+// who does not read them wait, 32 of them, of 4 KB each.
+const maxNotFound = 100
 
 // treatment is what is done with one type of message.
 type treatment struct {
@@ -16,7 +17,7 @@ type treatment struct {
 	early   bool                         // handled before the handshake is done too
 	offence Offence                      // what it is to send it after the handshake, if it is one
 	tooLong Offence                      // what it is to exceed the limit; OffenceNone means OffenceTooLong
-	entry   int                          // of a list: the least size of one entry
+	stream  bool                         // of a list: decoded as it comes, since it takes less memory than its payload
 	because string                       // why it is read over
 }
 
@@ -37,16 +38,16 @@ var messages = map[string]treatment{
 
 	// Addresses.
 	wire.CmdGetAddr: of[wire.MsgGetAddr](treatment{handle: (*session).handleGetAddr}),
-	wire.CmdAddr:    of[wire.MsgAddr](treatment{handle: (*session).handleAddr, entry: 30, tooLong: OffenceAddrCount}),
-	wire.CmdAddrV2:  of[wire.MsgAddrV2](treatment{handle: (*session).handleAddrV2, entry: 9, tooLong: OffenceAddrCount}),
+	wire.CmdAddr:    of[addrList](treatment{handle: (*session).handleAddrs, stream: true, tooLong: OffenceAddrCount}),
+	wire.CmdAddrV2:  of[addrV2List](treatment{handle: (*session).handleAddrs, stream: true, tooLong: OffenceAddrCount}),
 
 	// Questions about the chain: we say that we have nothing.
 	wire.CmdGetHeaders: of[wire.MsgGetHeaders](treatment{handle: (*session).handleGetHeaders}),
-	wire.CmdGetData:    of[wire.MsgGetData](treatment{handle: (*session).handleGetData, entry: 36, tooLong: OffenceInvCount}),
+	wire.CmdGetData:    of[getDataList](treatment{handle: (*session).handleGetData, stream: true, tooLong: OffenceInvCount}),
 	wire.CmdGetBlocks:  of[wire.MsgGetBlocks](treatment{because: "to have no blocks is to say nothing"}),
 
 	// News of the chain, and data: we ask for none.
-	wire.CmdInv:         of[wire.MsgInv](treatment{handle: (*session).handleInv, entry: 36, tooLong: OffenceInvCount}),
+	wire.CmdInv:         of[invList](treatment{handle: (*session).handleInv, stream: true, tooLong: OffenceInvCount}),
 	wire.CmdTx:          of[wire.MsgTx](treatment{offence: OffenceTransactions}),
 	wire.CmdHeaders:     of[wire.MsgHeaders](treatment{because: "we follow no chain; new blocks are told so"}),
 	wire.CmdBlock:       of[wire.MsgBlock](treatment{because: "we follow no chain"}),
@@ -76,7 +77,7 @@ var messages = map[string]treatment{
 	wire.CmdCFCheckpt:    of[wire.MsgCFCheckpt](treatment{because: "we asked for nothing"}),
 }
 
-// of makes the treatment of a message that wire knows.
+// of makes the treatment of a message that has a type, wire's or ours.
 func of[T any, P interface {
 	*T
 	wire.Message
@@ -94,23 +95,6 @@ func upTo(limit uint32, t treatment) treatment {
 	return t
 }
 
-// handleInv ignores news of blocks. Our version declined transactions.
-func (s *session) handleInv(m wire.Message) {
-	txs := 0
-	for _, v := range m.(*wire.MsgInv).InvList {
-		switch v.Type {
-		case wire.InvTypeTx, wire.InvTypeWitnessTx, invTypeWtx:
-			txs++
-		}
-	}
-	if txs > 0 {
-		s.offend(OffenceTransactions, count(txs, "transaction", "transactions"))
-	}
-}
-
-// invTypeWtx is MSG_WTX of BIP339, which wire does not name.
-const invTypeWtx wire.InvType = 5
-
 // maxMoney is all bitcoins that there will be, in satoshis (MAX_MONEY in
 // src/consensus/amount.h of Core).
 const maxMoney = 21_000_000 * 100_000_000
@@ -123,15 +107,6 @@ func (s *session) handleFeeFilter(m wire.Message) {
 		s.facts.MinFee = fee
 		s.mu.Unlock()
 	}
-}
-
-// handleGetData says that we have none of it.
-func (s *session) handleGetData(m wire.Message) {
-	list := m.(*wire.MsgGetData).InvList
-	if len(list) == 0 {
-		return
-	}
-	s.queue(&wire.MsgNotFound{InvList: list[:min(len(list), maxNotFound)]})
 }
 
 // handleGetHeaders says that we have none.

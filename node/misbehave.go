@@ -178,12 +178,19 @@ func (s *session) mayBan() bool {
 	return !s.permanent && s.isHost()
 }
 
-// discourage has the host of the session be the first to be evicted from now on. It
-// misbehaved, but not so that it would be banned.
+// discourage has who is behind the session be the first to be evicted from now on. He
+// misbehaved, but not so that he would be banned.
 func (s *session) discourage() {
 	if s.isHost() && !s.n.whitelisted(s.host) {
-		s.n.discouraged.Add(s.host)
+		_, first := s.n.subscriber(s.host)
+		s.n.discouraged.Add(first)
 	}
+}
+
+// isDiscouraged reports whether discourage was called of who is behind the session.
+func (s *session) isDiscouraged() bool {
+	_, first := s.n.subscriber(s.host)
+	return s.n.discouraged.Has(first)
 }
 
 // isHost reports whether the address of the session stands for one host.

@@ -52,6 +52,7 @@ type Node struct {
 
 	discouraged *banlist.Discouraged
 	turned      turnedAway
+	banLines    banLines
 	orders      sync.Mutex // held while an order is carried out
 	evicting    sync.Mutex // held while it is decided who makes room
 
@@ -78,6 +79,7 @@ type Node struct {
 	failing  map[netaddr.Addr]int  // how often in a row; see failed
 	forgiven time.Time             // when that was last forgotten
 	anchors  []netaddr.Addr        // of the last run, not dialed yet
+	inVain   []netaddr.Addr        // those that were, and have not been peers since
 	onion    netaddr.Addr          // our onion service, when it is published
 	ready    Counts                // Outbound, Permanent and Inbound only
 	added    []*addedPeer          // in the order in which they were added

@@ -138,6 +138,53 @@ func TestAnchors(t *testing.T) {
 	})
 }
 
+// TestAnchorsInVain: anchors outlive runs in which they are not reached, however many. Who
+// was reached and left is none any more.
+func TestAnchorsInVain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		dir := t.TempDir()
+		file := filepath.Join(dir, anchorsFile)
+		a, b := endpoint("11.0.0.1:18444"), endpoint("[2a01::1]:18444")
+		must(t, addrbook.WriteAnchors(file, []netaddr.Addr{a, b}))
+		w := newWorld(t, Config{Seeds: []Seed{}}) // nobody is there
+		w.stop()
+		run := func(name string, cfg Config, want ...netaddr.Addr) {
+			t.Helper()
+			cfg.DataDir, cfg.Seeds = dir, []Seed{}
+			w.start(cfg)
+			wait(10 * time.Minute)
+			w.stop()
+			kept, err := addrbook.ReadAnchors(file)
+			must(t, err)
+			slices.SortFunc(kept, netaddr.Addr.Compare)
+			if !slices.Equal(kept, want) {
+				t.Fatalf("%s: %v, want %v", name, kept, want)
+			}
+			must(t, addrbook.WriteAnchors(file, kept))
+		}
+		run("nobody is reached", Config{}, a, b)
+		run("nor again", Config{}, a, b)
+		run("one is of a network that is not used", Config{OnlyNet: addrbook.NetworksOf(netaddr.IPv4)}, a, b)
+
+		l := w.listenFor(a.String())
+		left := make(chan *remote, 1)
+		go func() {
+			r := l.accept()
+			r.answer()
+			left <- r
+		}()
+		run("one is reached", Config{}, a, b)
+		go func() {
+			r := l.accept()
+			r.answer()
+			_ = r.conn.Close()
+			_ = l.l.Close()
+		}()
+		run("one is reached and leaves", Config{}, b)
+		<-left
+	})
+}
+
 // TestDamagedFiles are set aside with a warning, and the node runs.
 func TestDamagedFiles(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -1,9 +1,9 @@
 package node
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
@@ -129,26 +129,43 @@ func (s *session) open(f *frames, h frameHeader) (wire.Message, error) {
 	}
 	early := !s.shake.ready && !m.early
 	if offence != OffenceNone || !isKnown || early || m.handle == nil {
-		intact, err := f.skip(h)
+		intact, err := f.body(h).end()
 		if err == nil && !intact && isKnown && offence == OffenceNone {
 			s.offend(OffenceChecksum, h.command)
 		}
 		return nil, err
 	}
-	data, intact, err := f.payload(h)
-	if err != nil {
+	b := f.body(h)
+	msg, malformed := m.read(b, s.pver.Load())
+	switch intact, err := b.end(); {
+	case err != nil:
 		return nil, err
-	}
-	if !intact {
+	case !intact:
 		s.offend(OffenceChecksum, h.command)
 		return nil, nil
-	}
-	msg, err := decode(m, data, s.pver.Load())
-	if err != nil {
-		s.offend(OffenceMalformed, h.command+": "+err.Error())
+	case malformed != nil:
+		s.offend(OffenceMalformed, h.command+": "+malformed.Error())
 		return nil, nil
 	}
 	return msg, nil
+}
+
+// read decodes a payload off the wire. Its error may also be that of the stream.
+func (m treatment) read(b *body, pver uint32) (wire.Message, error) {
+	if m.stream {
+		return decode(m, b, pver)
+	}
+	buf, err := b.all()
+	if err != nil {
+		return nil, err
+	}
+	return decode(m, buf, pver)
+}
+
+// payload is what is decoded: a *body, or a *bytes.Buffer, which version needs.
+type payload interface {
+	io.Reader
+	Len() int // bytes that are left
 }
 
 // judge says what is wrong with a message, by its header alone.
@@ -172,26 +189,13 @@ func (s *session) judge(m treatment, isKnown bool, h frameHeader) (o Offence, de
 
 // decode decodes a payload. Only version may have more behind it than we know of:
 // that is how it has grown.
-func decode(m treatment, data []byte, pver uint32) (wire.Message, error) {
-	if m.entry > 0 {
-		// wire reserves memory by the number of entries that is told: 2 MB for an
-		// inv of three bytes.
-		r := bytes.NewReader(data)
-		n, err := wire.ReadVarInt(r, pver)
-		if err == nil && n > uint64(r.Len()/m.entry) {
-			err = fmt.Errorf("%d entries in %d bytes", n, r.Len())
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
+func decode(m treatment, p payload, pver uint32) (wire.Message, error) {
 	msg := m.empty()
-	buf := bytes.NewBuffer(data) // version needs this type
-	if err := msg.BtcDecode(buf, pver, wire.LatestEncoding); err != nil {
+	if err := msg.BtcDecode(p, pver, wire.LatestEncoding); err != nil {
 		return nil, err
 	}
-	if _, isVersion := msg.(*wire.MsgVersion); buf.Len() > 0 && !isVersion {
-		return nil, fmt.Errorf("%d bytes too many", buf.Len())
+	if _, isVersion := msg.(*wire.MsgVersion); p.Len() > 0 && !isVersion {
+		return nil, fmt.Errorf("%d bytes too many", p.Len())
 	}
 	return msg, nil
 }

@@ -157,6 +157,20 @@ func (r *remote) until(command string) wire.Message {
 	}
 }
 
+// payload reads until a message with the command has come, and returns its bytes.
+func (r *remote) payload(command string) []byte {
+	r.t.Helper()
+	for {
+		_, m, payload, err := wire.ReadMessageN(r.conn, wire.ProtocolVersion, magic)
+		if err != nil {
+			r.t.Fatalf("%v; %s had been expected", err, command)
+		}
+		if m.Command() == command {
+			return payload
+		}
+	}
+}
+
 // shake does the handshake of the side that dialed.
 func (r *remote) shake() {
 	r.t.Helper()

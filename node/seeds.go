@@ -45,7 +45,7 @@ func (n *Node) askSeeds(ctx context.Context) {
 			for _, f := range found {
 				list = append(list, addrbook.Known(f))
 			}
-			news = n.learn(list, netaddr.Host{}, 0, time.Now())
+			news = n.learn(list, netaddr.Host{}, 0)
 		},
 		OnFetch: func(seed string) { n.fetch(ctx, seed) },
 		OnEvent: func(e dnsseed.Event) {
@@ -85,7 +85,7 @@ func (n *Node) usefulSeeds() []Seed {
 		if err != nil {
 			host = s.Host
 		}
-		return !isOverlay(host)
+		return !netaddr.IsOverlayName(host)
 	})
 }
 

@@ -108,8 +108,8 @@ func (n *Node) inboundPlaces() int {
 }
 
 // shrink sends inbound peers away until there are no more than there are places, and, if
-// one can be evicted, a place for who knocks. Those who have no claim to stay go first,
-// then the youngest.
+// one can be evicted or the operator trusts somebody, a place for who knocks. Those who
+// have no claim to stay go first, then the youngest.
 func (n *Node) shrink() {
 	n.evicting.Lock()
 	defer n.evicting.Unlock()
@@ -130,10 +130,14 @@ func (n *Node) shrink() {
 		switch {
 		case ok:
 			rule = ruleFor(candidates, id)
-		case len(left) == most:
+		case len(left) == most && !n.trustsSomebody():
 			return
 		default:
-			id = slices.MaxFunc(candidates, younger).ID
+			last := slices.MaxFunc(candidates, younger)
+			if len(left) == most && last.Exempt {
+				return
+			}
+			id = last.ID
 		}
 		s := left[id]
 		delete(left, id)

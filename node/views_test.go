@@ -49,7 +49,7 @@ func TestPeerInfo(t *testing.T) {
 		if d := p.LastRecv.Sub(received); d < 0 || d > time.Second || !p.LastSend.Before(received) || p.LastSend.Before(p.Since) {
 			t.Errorf("received at %v, %v; sent at %v", p.LastRecv, received, p.LastSend)
 		}
-		if p.AddrProcessed != 1 || p.AddrRateLimited != 99 {
+		if p.AddrProcessed != 100 || p.AddrRateLimited != 0 { // it is trusted
 			t.Errorf("%d addresses, %d too many", p.AddrProcessed, p.AddrRateLimited)
 		}
 		if !p.Whitelisted || p.Group != "8.8.0.0/16" || p.MappedAS != 0 {

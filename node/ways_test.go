@@ -41,7 +41,7 @@ func TestWays(t *testing.T) {
 	}{
 		{"direct IPv4", Config{}, ip4, nil, false, "ip4", "ipv4 ipv6"},
 		{"direct IPv6", Config{}, ip6, nil, false, "ip6", "ipv4 ipv6"},
-		{"direct name", Config{}, name, nil, false, "tcp", "ipv4 ipv6"},
+		{"direct name", Config{}, name, nil, false, "ip by name", "ipv4 ipv6"},
 		{"direct onion", Config{}, onion, nil, true, "tcp", "ipv4 ipv6"},
 		{"proxy IPv4", Config{Proxy: tor}, ip4, tor, false, "proxy 127.0.0.1:9050", "ipv4 ipv6 onion"},
 		{"proxy IPv6", Config{Proxy: tor}, ip6, tor, false, "proxy 127.0.0.1:9050", "ipv4 ipv6 onion"},
